@@ -183,6 +183,12 @@ class Web:
         False, "send the log-in cookie over HTTPS only; set it once a proxy with TLS stands in front"
     )
     page_rows: int = setting(50, "rows on a page", "rows")
+    proxies: int = setting(
+        0, "reverse proxies in front whose X-Forwarded-For, -Proto and -Host headers are believed", "proxies"
+    )
+    login_limit: str = setting(
+        "10 per minute", "log-in attempts for one address, and for one name, in each worker process"
+    )
 
 
 @dataclass(frozen=True)
