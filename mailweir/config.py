@@ -189,6 +189,9 @@ class Web:
     login_limit: str = setting(
         "10 per minute", "log-in attempts for one address, and for one name, in each worker process"
     )
+    act_wait: float = setting(
+        2.0, "how long a page waits for the agent to carry out an act before it shows it as asked for", "seconds"
+    )
 
 
 @dataclass(frozen=True)
