@@ -111,7 +111,8 @@ class Content:
     max_depth: int = setting(12, "how deep containers may be nested", "levels")
     max_files: int = setting(10_000, "how many files one message may unpack to", "files")
     max_bytes: int = setting(536_870_912, "how much one message may unpack to", "bytes")
-    max_ratio: int = setting(250, "how many times its packed size a file above 1 MiB may unpack to", "times")
+    max_ratio: int = setting(250, "how many times its packed size a large file may unpack to", "times")
+    ratio_from: int = setting(33_554_432, "a file is large for max_ratio above this unpacked size", "bytes")
     time_budget: float = setting(30.0, "how long looking into one message may take", "seconds")
     child_memory: int = setting(
         536_870_912, "memory that a process opening hostile formats may take", "bytes"
@@ -159,6 +160,7 @@ class Helper:
     socket: str = setting("/run/mailweir/helper.sock", "the unix socket on which it listens")
     allowed_user: str = setting("mailweir", "the only user, besides root, that it serves")
     timeout: float = setting(30.0, "how long one queue command may take", "seconds")
+    parallel: int = setting(8, "requests worked on at the same time", "requests")
 
 
 @dataclass(frozen=True)
