@@ -106,10 +106,15 @@ class Stack:
         self.configure()
         self.start_receiver()
         self.clamd.start(self.processes)
+        self.start_mailweir()
+        self.postfix.start()
+
+    def start_mailweir(self) -> None:
+        """Mailweir's four processes."""
+        self.postfix.configure()  # the milter's socket stands below the queue directory
         for name in DAEMONS:
             self.start_daemon(name)
         self.wait_until_ready()
-        self.postfix.start()
 
     def wait_until_ready(self) -> None:
         """Wait for Mailweir's sockets. Raises WaitedTooLong, naming the log to read."""

@@ -1,0 +1,7 @@
+import zipfile
+
+ZIP_DEFLATED: int
+WZ_AES: int
+
+class AESZipFile(zipfile.ZipFile):
+    def __init__(self, file: object, mode: str = ..., *, compression: int = ..., encryption: int = ...) -> None: ...
