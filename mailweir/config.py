@@ -58,6 +58,21 @@ class Database:
 
 
 @dataclass(frozen=True)
+class Records:
+    """How long records are kept and how they are searched."""
+
+    keep_days: float = setting(400.0, "records of settled mail older than this are removed; 0: never", "days")
+    keep_sessions_days: float = setting(
+        60.0, "recorded SMTP conversations older than this are removed; 0: never", "days"
+    )
+    purge_batch: int = setting(500, "messages removed in one transaction", "messages")
+    index_batch: int = setting(2_000, "texts taken into the search index in one transaction", "texts")
+    search_budget: float = setting(
+        1.0, "how long one search of the pages may take before it answers with what it has", "seconds"
+    )
+
+
+@dataclass(frozen=True)
 class Milter:
     """The filter that Postfix hands every message to."""
 
@@ -192,7 +207,9 @@ class Web:
         "10 per minute", "log-in attempts for one address, and for one name, in each worker process"
     )
     act_wait: float = setting(
-        2.0, "how long a page waits for the agent to carry out an act before it shows it as asked for", "seconds"
+        2.0,
+        "how long a page waits for the agent to carry out an act before it shows it as asked for",
+        "seconds",
     )
 
 
@@ -205,6 +222,7 @@ class Config:
     )
     node: Node = field(default_factory=Node)
     database: Database = field(default_factory=Database)
+    records: Records = field(default_factory=Records)
     milter: Milter = field(default_factory=Milter)
     journal: Journal = field(default_factory=Journal)
     clamd: Clamd = field(default_factory=Clamd)

@@ -1,13 +1,14 @@
 """What Mailweir remembers, as tables.
 
 The hot tables (message to session) are written with executemany by records/ingest.py and read by
-records/search.py; the models give them names, types and relations, and serve the rest directly.
+records/search.py; the models give them names, types and relations, and serve the rest directly. The tables
+are made by records/migrations/, which also adds the partial and text indexes that only plain SQL can name.
 """
 
 from __future__ import annotations
 
 from peewee import (
-    AutoField,
+    BigAutoField,
     BigIntegerField,
     BlobField,
     BooleanField,
@@ -34,7 +35,7 @@ class Table(Model):
 class Node(Table):
     """One Postfix instance with its Mailweir processes."""
 
-    id = IntegerField(primary_key=True)  # node.number
+    id = SmallIntegerField(primary_key=True)  # node.number
     name = TextField()
     seen = DoubleField(default=0)  # when its agent last reported
     health = TextField(default="{}")  # JSON: lag, counts of lines, clamd, helper, disk
@@ -43,12 +44,10 @@ class Node(Table):
 class Address(Table):
     """An e-mail address as seen, once; everything else refers to it by number."""
 
-    id = AutoField()
+    id = BigAutoField()
     address = TextField(unique=True)  # domain in lower case, local part as it came; "" is the null sender
     folded = TextField(index=True)  # all lower case, for equality search
     domain_reversed = TextField(index=True)  # "moc.elpmaxe", for searching a domain and its subdomains
-    as_sender = IntegerField(default=0)  # how many messages name it, to choose a query plan
-    as_recipient = IntegerField(default=0)
 
 
 class Message(Table):
@@ -57,11 +56,11 @@ class Message(Table):
     id = BigIntegerField(primary_key=True)  # Mail In ID
     node_id = SmallIntegerField()
     source = SmallIntegerField()  # words.Source: told by the filter, or reconstructed from the log
-    sender_id = IntegerField(index=True)
+    sender_id = BigIntegerField()
     size = BigIntegerField(default=0)  # bytes
     subject = TextField(default="")
-    message_id = TextField(default="", index=True)  # the Message-ID header
-    client_ip = TextField(default="", index=True)
+    message_id = TextField(default="")  # the Message-ID header
+    client_ip = TextField(default="")
     client_name = TextField(default="")
     helo = TextField(default="")
     tls = TextField(default="")
@@ -70,12 +69,15 @@ class Message(Table):
     verdict = TextField(default="")  # policies' word for the message as a whole; "" when no filter saw it
     reply = TextField(default="")  # what we answered when the message was not accepted
 
+    class Meta:
+        indexes = ((("sender_id", "id"), False),)
+
 
 class Recipient(Table):
     """One envelope recipient of a message and what became of it."""
 
     message_id = BigIntegerField()
-    address_id = IntegerField()
+    address_id = BigIntegerField()
     direction = SmallIntegerField()  # words.Direction
     status = SmallIntegerField()  # words.Status
     verdict = TextField(default="")  # policies' word for this recipient
@@ -117,8 +119,8 @@ class Delivery(Table):
     id = BigIntegerField(primary_key=True)
     message_id = BigIntegerField(null=True, index=True)
     leg_id = BigIntegerField()
-    address_id = IntegerField()  # the envelope recipient
-    final_id = IntegerField(null=True)  # the address really delivered to, where an alias changed it
+    address_id = BigIntegerField()  # the envelope recipient
+    final_id = BigIntegerField(null=True)  # the address really delivered to, where an alias changed it
     status = SmallIntegerField()  # words.Outcome
     dsn = TextField(default="")
     service = TextField(default="")  # "smtp", "relay/smtp", "lmtp", "error" …
@@ -145,7 +147,7 @@ class Session(Table):
 class Finding(Table):
     """One thing seen in a message's content."""
 
-    id = AutoField()
+    id = BigAutoField()
     message_id = BigIntegerField(index=True)
     kind = TextField()
     part = TextField()
@@ -156,7 +158,7 @@ class Finding(Table):
 class Attachment(Table):
     """A named or non-text part of a message."""
 
-    id = AutoField()
+    id = BigAutoField()
     message_id = BigIntegerField(index=True)
     part = TextField()
     name = TextField(default="")
@@ -168,7 +170,7 @@ class Attachment(Table):
 class Domain(Table):
     """A domain with its own settings; ours says that mail for it is inbound whatever Postfix calls it."""
 
-    id = AutoField()
+    id = BigAutoField()
     name = TextField(unique=True)
     ours = BooleanField(default=True)
 
@@ -176,7 +178,7 @@ class Domain(Table):
 class Group(Table):
     """An ordered list of addresses with their own policy; the first group that holds an address wins."""
 
-    id = AutoField()
+    id = BigAutoField()
     name = TextField(unique=True)
     position = IntegerField(default=0)
 
@@ -187,8 +189,8 @@ class Group(Table):
 class GroupMember(Table):
     """One address, domain or .domain in a group."""
 
-    id = AutoField()
-    group_id = IntegerField(index=True)
+    id = BigAutoField()
+    group_id = BigIntegerField(index=True)
     position = IntegerField(default=0)
     pattern = TextField()
 
@@ -196,9 +198,9 @@ class GroupMember(Table):
 class Policy(Table):
     """The settings of one scope; fields left out of the JSON are inherited."""
 
-    id = AutoField()
+    id = BigAutoField()
     scope = TextField()  # "default", "domain" or "group"
-    scope_id = IntegerField(default=0)  # Domain.id or Group.id
+    scope_id = BigIntegerField(default=0)  # Domain.id or Group.id
     fields = TextField(default="{}")  # JSON: policies/scopes.py says which fields there are
     changed = DoubleField(default=0)
     changed_by = TextField(default="")
@@ -210,8 +212,8 @@ class Policy(Table):
 class AllowEntry(Table):
     """One entry of a policy's allow list."""
 
-    id = AutoField()
-    policy_id = IntegerField(index=True)
+    id = BigAutoField()
+    policy_id = BigIntegerField(index=True)
     direction = SmallIntegerField()  # words.Direction: which of the policy's lists
     pattern = TextField()  # an address, a domain, or .domain for subdomains too
     party = TextField(default="recipient")  # or "sender": whom the pattern names
@@ -224,13 +226,13 @@ class AllowEntry(Table):
 class Command(Table):
     """An act on the queue that somebody asked for; the agent of its node carries it out."""
 
-    id = AutoField()
+    id = BigAutoField()
     key = TextField(unique=True)  # made by the form or the caller: a double click inserts nothing new
     node_id = SmallIntegerField()
     action = TextField()  # retry, force, delete, return, hold, release
     leg_id = BigIntegerField()
     message_id = BigIntegerField(index=True)
-    address_id = IntegerField(null=True)  # one recipient of the leg; null: all of them
+    address_id = BigIntegerField(null=True)  # one recipient of the leg; null: all of them
     queue_id = TextField()  # with arrival and sender: what the user saw, compared before the act
     arrival = BigIntegerField()
     sender = TextField(default="")
@@ -247,7 +249,7 @@ class Command(Table):
 class Notice(Table):
     """A notice to be mailed: the outbox, so that each goes out exactly once."""
 
-    id = AutoField()
+    id = BigAutoField()
     key = TextField(unique=True)
     recipients = TextField()  # separated by commas
     subject = TextField()
@@ -262,7 +264,7 @@ class Notice(Table):
 class Audit(Table):
     """Who did what, each row bound to the one before by a hash."""
 
-    id = AutoField()
+    id = BigAutoField()
     time = DoubleField()
     who = TextField()
     ip = TextField(default="")
@@ -275,7 +277,7 @@ class Audit(Table):
 class User(Table):
     """Somebody who may log in to the pages."""
 
-    id = AutoField()
+    id = BigAutoField()
     name = TextField(unique=True)
     password = TextField()  # Argon2 hash
     role = TextField(default="administrator")  # or operator, viewer
@@ -290,8 +292,8 @@ class User(Table):
 class ApiToken(Table):
     """A secret that lets a program act for a user."""
 
-    id = AutoField()
-    user_id = IntegerField(index=True)
+    id = BigAutoField()
+    user_id = BigIntegerField(index=True)
     name = TextField()
     digest = TextField(unique=True)  # SHA-256 of the token
     created = DoubleField()

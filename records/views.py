@@ -1,0 +1,276 @@
+"""What searches return: frozen rows with everything a page or a `--json` line shows.
+
+Times are seconds since 1970 in the fields and RFC 3339 (UTC) in `as_dict`; words are those of words.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from mailweir.records import ids
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """Rows, newest first.
+
+    next: what to pass as `below` for the page after; None at the end. partial: the time budget ended the
+    search before the page was full; going on from `next` continues it, even when rows is empty.
+    """
+
+    rows: tuple[Row, ...] = ()
+    next: int | None = None
+    partial: bool = False
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    """A moment as RFC 3339 text in UTC with milliseconds; None stays None."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def time_of(identifier: int) -> float:
+    """Seconds since 1970 at which the ID was made."""
+    return ids.milliseconds_of(identifier) / 1000
+
+
+class View:
+    """Base of all rows."""
+
+    _moments: tuple[str, ...] = ("time", "changed")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row for JSON: field names as they are, times as RFC 3339, Mail In IDs as text."""
+        result: dict[str, Any] = {}
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            result[field.name] = rfc3339(value) if field.name in self._moments else _plain(value)
+        return result
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, View):
+        return value.as_dict()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True)
+class RecipientRow(View):
+    """One envelope recipient and what became of it."""
+
+    address: str
+    address_id: int
+    direction: str
+    status: str
+    verdict: str
+    trace: dict[str, Any] | None  # policies' Trace.as_dict()
+    attempts: int
+    dsn: str
+    reply: str  # of the last attempt, or Postfix's reason for waiting
+    reason: str  # the same in plain words; "" when there is nothing to explain
+    changed: float
+    leg_id: int | None
+    queue_id: str
+    matched: bool  # whether this recipient is one that the filter asked for
+
+
+@dataclass(frozen=True)
+class FindingRow(View):
+    """One thing seen in the content."""
+
+    kind: str
+    part: str
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class MessageRow(View):
+    """One message, as Mail In and Quarantine list it."""
+
+    id: int
+    mail_in_id: str
+    node: str
+    time: float
+    source: str  # "milter", or "log" when it was reconstructed
+    sender: str
+    subject: str
+    size: int
+    message_id: str  # the header
+    client_ip: str
+    client_name: str
+    auth_user: str
+    verdict: str
+    recipients: tuple[RecipientRow, ...]
+    findings: tuple[FindingRow, ...] = ()
+
+    def per_recipient(self) -> Iterator[dict[str, Any]]:
+        """One dictionary for each recipient that the filter asked for, as `mail-in --json` prints them."""
+        common = self.as_dict()
+        del common["recipients"], common["id"]
+        for row in self.recipients:
+            if row.matched:
+                own = row.as_dict()
+                own["recipient"] = own.pop("address")
+                own["message_verdict"] = self.verdict
+                for internal in ("address_id", "leg_id", "matched"):
+                    del own[internal]
+                yield common | own
+
+
+@dataclass(frozen=True)
+class PendingRow(View):
+    """One recipient that Postfix or the filter still holds."""
+
+    id: int
+    mail_in_id: str
+    node: str
+    queue_id: str
+    time: float
+    sender: str
+    recipient: str
+    address_id: int
+    direction: str
+    status: str
+    subject: str
+    size: int
+    attempts: int
+    dsn: str
+    reply: str
+    reason: str
+    changed: float
+    queue: str  # Postfix's queue; "" before Postfix told
+    held: float | None  # since when it is on hold
+
+    _moments = ("time", "changed", "held")
+
+
+@dataclass(frozen=True)
+class DeliveryRow(View):
+    """One attempt to deliver one recipient."""
+
+    id: int
+    message_id: int | None  # Message.id; None when the log never told which message it was
+    mail_in_id: str
+    node: str
+    queue_id: str
+    time: float
+    sender: str
+    recipient: str
+    final: str  # where an alias led to; "" when nowhere else
+    direction: str
+    status: str  # an Outcome word
+    dsn: str
+    service: str
+    relay_host: str
+    relay_ip: str
+    relay_port: int | None
+    reply: str
+    reason: str
+    delay: float
+    delays: str
+    subject: str
+    session_id: int | None
+    session_outcome: str
+    session_reconstructed: bool
+
+
+@dataclass(frozen=True)
+class LegRow(View):
+    """One Postfix queue file of the message."""
+
+    id: int
+    node: str
+    queue_id: str
+    arrival: int  # microseconds since 1970
+    time: float
+    parent_id: int | None
+    kind: str
+    queue: str
+    size: int
+    held: float | None
+    removed: float | None
+
+    _moments = ("time", "held", "removed")
+
+
+@dataclass(frozen=True)
+class AttachmentRow(View):
+    """A named or non-text part."""
+
+    part: str
+    name: str
+    type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CommandRow(View):
+    """An act that somebody asked for on this message."""
+
+    id: int
+    action: str
+    recipient: str  # "" for all of the leg
+    queue_id: str
+    reason: str
+    by_user: str
+    by_ip: str
+    requested: float
+    finished: float | None
+    state: str
+    result: str
+
+    _moments = ("requested", "finished")
+
+
+@dataclass(frozen=True)
+class MessageView(MessageRow):
+    """All that is known of one message."""
+
+    node_id: int = 0
+    helo: str = ""
+    tls: str = ""
+    authres: Any = None  # what trusted Authentication-Results said; None: nothing
+    reply: str = ""  # what we answered when the message was not accepted
+    attachments: tuple[AttachmentRow, ...] = ()
+    legs: tuple[LegRow, ...] = ()
+    deliveries: tuple[DeliveryRow, ...] = ()
+    commands: tuple[CommandRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class SessionView(View):
+    """One SMTP conversation with a receiving server."""
+
+    id: int
+    node: str
+    time: float
+    outcome: str
+    reconstructed: bool  # pieced together from the log; otherwise recorded
+    lines: tuple[str, ...]  # "> COMMAND" and "< REPLY"
+    deliveries: tuple[DeliveryRow, ...]
+
+
+def from_json(text: str) -> Any:
+    """A stored JSON value; None for an empty or damaged one."""
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None
