@@ -87,6 +87,15 @@ class Milter:
     timeout: int = setting(600, "how long Postfix may stay silent before a connection is closed", "seconds")
     spool_above: int = setting(262_144, "larger messages are kept in a file instead of memory", "bytes")
     stop_grace: float = setting(10.0, "how long messages in hand may take to finish at a stop", "seconds")
+    longest_pause: float = setting(
+        10.0, "a worker that keeps dying is started again after growing pauses, up to this one", "seconds"
+    )
+    filtering_after: float = setting(
+        2.0, "a message that takes longer to look into is shown as filtering meanwhile", "seconds"
+    )
+    handover_timeout: float = setting(
+        30.0, "how long Postfix's holding service may take to answer one command", "seconds"
+    )
     trusted_authserv: list[str] = setting(
         [], "authserv-ids whose Authentication-Results header is believed (RFC 8601)"
     )
@@ -98,6 +107,9 @@ class Journal:
 
     rotate_above: int = setting(
         67_108_864, "a journal larger than this is closed and a new one begun", "bytes"
+    )
+    max_listed: int = setting(
+        500, "how many attachments, and how many findings, of one message are noted at most", "each"
     )
     keep: float = setting(72.0, "how long a journal that has been taken into the records is kept", "hours")
 
