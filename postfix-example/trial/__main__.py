@@ -21,7 +21,7 @@ from trial.processes import CommandFailed
 from trial.samples import ALLOWED, SAMPLES
 from trial.stack import Ports, Stack
 from trial.waiting import WaitedTooLong, wait_for
-from trial.watch import Sent, follow, send
+from trial.watch import Sent, explain, follow, send
 
 USER = "admin"
 console = Console(highlight=False, soft_wrap=True)
@@ -135,14 +135,6 @@ def table(sent: list[Sent]) -> Table:
             subject, identifier = (one.sample.subject, one.mail_in_id) if number == 0 else ("", "")
             shown.add_row(mark if number == 0 else "", subject, address, colour + state, identifier)
     return shown
-
-
-def explain(one: Sent) -> str:
-    """What is wrong with a sample."""
-    return (
-        f"expected {dict(one.sample.expected)}, Mailweir says {one.states}; the server answered "
-        f"{one.reply!r} (expected {one.sample.reply}); received by {sorted(one.received_by) or 'nobody'}"
-    )
 
 
 def main() -> None:

@@ -119,6 +119,9 @@ class Postfix:
                 shutil.copyfile(original, copy)
         (self.config_directory / "main.cf").write_text(self._main())
         (self.config_directory / "master.cf").write_text(self._master())
+        unfiltered = {} if self.filtered else {"smtpd_milters": "", "non_smtpd_milters": ""}
+        if changes := unfiltered | dict(self.settings):
+            self.command("postconf", "-e", *(f"{name}={value}" for name, value in changes.items()))
 
     def start(self) -> None:
         """Configure and start; returns when it answers. Raises CommandFailed or WaitedTooLong."""
@@ -185,11 +188,7 @@ class Postfix:
             f"maillog_file = {self.log}\n"
             f"maillog_file_prefixes = {self.log.parent}\n"
         )
-        text += "\n" + (EXAMPLES / "main.cf").read_text("utf-8")
-        settings = dict(self.settings)
-        if not self.filtered:
-            settings |= {"smtpd_milters": "", "non_smtpd_milters": ""}
-        return text + "".join(f"\n{name} = {value}" for name, value in settings.items()) + "\n"
+        return text + "\n" + (EXAMPLES / "main.cf").read_text("utf-8")
 
     def _master(self) -> str:
         services = {

@@ -53,7 +53,7 @@ class Sent:
 def send(stack: Stack, sample: Sample) -> Sent:
     """Hand a sample in; a refusal is an answer like another."""
     message = sample.message()
-    message_id = str(message_from_bytes(message)["Message-ID"])
+    message_id = _message_id(message)
     if sample.by_sendmail:
         stack.postfix.sendmail(message, sample.sender, *sample.expected)
         return Sent(sample, message_id, "250 handed to sendmail")
@@ -83,6 +83,14 @@ def follow(
     _settle(stack, sent, lambda one: one.as_expected, deadline)
 
 
+def explain(one: Sent) -> str:
+    """What is wrong with a sample."""
+    return (
+        f"expected {dict(one.sample.expected)}, Mailweir says {one.states}; the server answered "
+        f"{one.reply!r} (expected {one.sample.reply}); received by {sorted(one.received_by) or 'nobody'}"
+    )
+
+
 def _reason(act: str) -> list[str]:
     return ["--reason", "the trial shows how"] if act == "force" else []
 
@@ -106,13 +114,16 @@ def records_of(stack: Stack) -> Records:
     """What `mailweir mail-in` tells of each recipient."""
     lines = stack.mailweir("mail-in", "--json", "--all").splitlines()
     items = [json.loads(line) for line in lines]
-    return {(item["message_id"], item["recipient"]): item for item in items}
+    return {(item["message_id"].strip("<>"), item["recipient"]): item for item in items}
 
 
 def recipients_of(stack: Stack) -> dict[str, set[str]]:
     """Message-ID → addresses for which the receiving servers accepted it."""
     arrived: dict[str, set[str]] = {}
     for one in stack.received():
-        message_id = str(message_from_bytes(one.content)["Message-ID"])
-        arrived.setdefault(message_id, set()).update(one.recipients)
+        arrived.setdefault(_message_id(one.content), set()).update(one.recipients)
     return arrived
+
+
+def _message_id(message: bytes) -> str:
+    return str(message_from_bytes(message)["Message-ID"]).strip("<> ")
