@@ -1,0 +1,192 @@
+"""Looks into one message or file: the walk, the children that open hostile formats, and the virus scanner.
+
+One Scanner serves all threads of a worker process. It never raises for content: whatever is wrong with a
+message becomes a finding, and whatever is wrong with our own helpers is told as `Scan.unavailable`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from mailweir.config import Config
+from mailweir.content import signatures
+from mailweir.content.budget import Budget, LimitExceeded, out_of_time
+from mailweir.content.findings import Attachment, Finding, Scan
+from mailweir.content.item import Buffer, Item, adopt_fd, to_fd
+from mailweir.content.pool import Outcome, Pool
+from mailweir.content.walk import Walk
+from mailweir.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mailweir.content.clamd import Client
+
+
+class Scanner:
+    """Scans messages and files; several threads may call it at once."""
+
+    def __init__(self, config: Config, *, clamd: bool = True, clock: Callable[[], float] = monotonic) -> None:
+        self.config = config
+        self.clock = clock
+        self.pool = Pool(config.content)
+        self.clamd: Client | None = None
+        if clamd:
+            from mailweir.content.clamd import Client
+
+            self.clamd = Client(config.clamd, clock)
+
+    def scan_message(self, body: BinaryIO, size: int, *, passwords: Sequence[str] = ()) -> Scan:
+        """Look into a whole RFC 5322 message, header included; passwords are tried on what is encrypted."""
+        run = _Run(self, passwords)
+        item = Item("", "", _buffer(body, size), 0, "message/rfc822")
+        return run.scan(item, lambda: run.walk.open(item, "message"))
+
+    def scan_file(self, name: str, body: BinaryIO, size: int, *, passwords: Sequence[str] = ()) -> Scan:
+        """Look into one file as if it were the only attachment."""
+        run = _Run(self, passwords)
+        item = Item(name, name, _buffer(body, size))
+        return run.scan(item, lambda: run.walk.look(item))
+
+    def close(self) -> None:
+        """End the child processes and the connections to the virus scanner."""
+        self.pool.close()
+        if self.clamd:
+            self.clamd.close()
+
+
+class _Run:
+    """One scan's state."""
+
+    def __init__(self, scanner: Scanner, passwords: Sequence[str]) -> None:
+        self._scanner = scanner
+        self._limits = scanner.config.content
+        self._findings: list[Finding] = []
+        self._attachments: list[Attachment] = []
+        self._opened: list[Item] = []
+        self._parts: list[Item] = []
+        self._unavailable = ""
+        self.budget = Budget(self._limits, scanner.clock() + self._limits.time_budget, clock=scanner.clock)
+        self.walk = Walk(
+            self.budget,
+            self._findings.append,
+            self._opened.append,
+            isolate=self._isolate,
+            attached=self._attached,
+            passwords=passwords,
+        )
+
+    def scan(self, item: Item, go: Callable[[], None]) -> Scan:
+        """Walk, then ask the virus scanner about the item and about what only the walk could open."""
+        try:
+            go()
+        except LimitExceeded:
+            pass  # reported where it was met
+        except Unavailable as error:
+            self._unavailable = str(error)
+        if self._scanner.clamd:
+            try:
+                self._virus(self._scanner.clamd, item)
+            except Unavailable as error:
+                self._unavailable = self._unavailable or str(error)
+        return Scan(tuple(self._findings), tuple(self._attachments), self._unavailable)
+
+    def _attached(self, item: Item) -> None:
+        self._parts.append(item)
+        if item.name or not item.type.startswith("text/"):
+            digest = hashlib.sha256(item.data).hexdigest()
+            self._attachments.append(Attachment(item.part, item.name, item.type, len(item.data), digest))
+
+    def _isolate(self, item: Item, format_: str) -> None:
+        """Let a child open the item; time spent waiting for one does not count."""
+        before = self._scanner.clock()
+        with self._scanner.pool.place():
+            self.budget.deadline += self._scanner.clock() - before
+            outcome = self._hand_over(item, format_, max(0.1, self.budget.left()))
+        if outcome.died == "time":
+            self.walk.found("limit-exceeded", item, out_of_time(self._limits))
+            raise LimitExceeded(out_of_time(self._limits), whole=True)
+        if outcome.died:
+            self.walk.found("corrupt", item, f"its reader died ({outcome.died})")
+            return
+        self.budget.files, self.budget.bytes = outcome.files, outcome.bytes
+        if outcome.stopped:
+            raise LimitExceeded("reported by the child", whole=True)
+
+    def _hand_over(self, item: Item, format_: str, seconds: float) -> Outcome:
+        job = {
+            "part": item.part,
+            "name": item.name,
+            "type": item.type,
+            "depth": item.depth,
+            "format": format_,
+            "files": self.budget.files,
+            "bytes": self.budget.bytes,
+            "seconds": seconds,
+            "passwords": self.walk.passwords,
+        }
+        fd = to_fd(item.data)
+        try:
+            return self._scanner.pool.run(job, fd, seconds, self._hear)
+        finally:
+            os.close(fd)
+
+    def _hear(self, message: dict[str, Any], fd: int) -> None:
+        if "finding" in message:
+            kind, part, name, detail = message["finding"]
+            self.walk.found(kind, Item(part, name, b""), detail)
+        elif "opened" in message and self._scanner.clamd:
+            part, name = message["opened"]
+            self._opened.append(Item(part, name, adopt_fd(os.dup(fd))))
+
+    def _virus(self, client: Client, item: Item) -> None:
+        limit = self._scanner.config.clamd.max_stream
+        whole = item.type == "message/rfc822" and not item.part
+        items = [replace(item, data=signatures.as_mail(item.data)) if whole else item]
+        if len(item.data) > limit and self._parts:
+            items = self._parts
+        for one in [*items, *self._opened]:
+            if not one.data:
+                continue
+            name = self._ask(client, one, limit)
+            if name:
+                signatures.report(self.walk, self._findings, self._named(client, one, name), name)
+
+    def _ask(self, client: Client, item: Item, limit: int) -> str:
+        from mailweir.content.clamd import TOO_LARGE, TooLarge
+
+        if len(item.data) > limit:
+            self.walk.found(
+                "limit-exceeded", item, f"not scanned: larger than {limit} bytes (clamd.max_stream)"
+            )
+            return ""
+        try:
+            return client.scan(item.data)
+        except TooLarge:
+            self.walk.found("limit-exceeded", item, TOO_LARGE)
+            return ""
+
+    def _named(self, client: Client, item: Item, name: str) -> Item:
+        """The attachment that holds what was found in the whole message, when one does by itself."""
+        if item.part:
+            return item
+        for part in self._parts:
+            if part.data and part.name and client.scan(part.data) == name:
+                return part
+        return item
+
+
+def _buffer(body: BinaryIO, size: int) -> Buffer:
+    """The body's bytes: a large file is mapped, all else read."""
+    try:
+        fd = os.dup(body.fileno())
+    except (OSError, AttributeError):
+        fd = -1
+    if fd >= 0:
+        body.flush() if body.writable() else None
+        return adopt_fd(fd)
+    body.seek(0)
+    return body.read()

@@ -1,0 +1,133 @@
+"""The walk: look at one thing, recognise it, and hand it to the module that knows its format.
+
+The same walk runs in the worker, where formats that have hostile parsers are handed on to a child process,
+and in that child, where they are opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Protocol
+
+from mailweir.content.budget import Budget, LimitExceeded
+from mailweir.content.findings import Finding
+from mailweir.content.item import Buffer, Item
+from mailweir.content.sniff import sniff
+
+# format -> module with `look(walk, item)`
+HERE = {  # cheap and safe: looked at in the worker itself
+    "message": "mime",
+    "text": "text",
+    "pgp": "pgp",
+}
+ISOLATED = {  # opened in a child process
+    "zip": "zip",
+    "ole": "ole",
+    "pdf": "pdf",
+    "cms": "smime",
+}
+MAX_FINDINGS = 200
+MAX_DETAIL = 300
+
+
+class Corrupt(Exception):
+    """A file of a known format is damaged or cut off; the text says where."""
+
+
+class Unsupported(Exception):
+    """A container is recognised but cannot be opened; the text says why."""
+
+
+class _Module(Protocol):
+    def look(self, walk: Walk, item: Item) -> None: ...
+
+
+class Walk:
+    """One message's (or file's) walk: collects findings, counts against the budget.
+
+    report gets each finding once; opened gets contents that clamd cannot see in the message as it is, such
+    as decrypted ones; isolate, where given, opens an item of an ISOLATED format elsewhere.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        report: Callable[[Finding], None],
+        opened: Callable[[Item], None],
+        isolate: Callable[[Item, str], None] | None = None,
+        attached: Callable[[Item], None] | None = None,
+        passwords: Iterable[str] = (),
+    ) -> None:
+        self.budget = budget
+        self.passwords = list(passwords)
+        self._report = report
+        self._opened = opened
+        self._isolate = isolate
+        self._attached = attached
+        self._seen: set[tuple[str, str]] = set()
+
+    def found(self, kind: str, item: Item, detail: str = "") -> None:
+        """Report a finding about the item, once for each kind and place."""
+        key = (kind, item.part)
+        if key in self._seen or len(self._seen) >= MAX_FINDINGS:
+            return
+        self._seen.add(key)
+        self._report(Finding(kind, item.part, item.name, detail[:MAX_DETAIL]))
+
+    @property
+    def count(self) -> int:
+        """How many findings there are so far."""
+        return len(self._seen)
+
+    def attachment(self, item: Item) -> None:
+        """Note a part of the message itself, for the list of attachments."""
+        if self._attached:
+            self._attached(item)
+
+    def opened(self, item: Item) -> None:
+        """Say that the item's bytes are not in the message as such and want their own virus scan."""
+        self._opened(item)
+
+    def look(self, item: Item) -> None:
+        """Recognise the item and open it. Raises LimitExceeded only where it ends the whole walk."""
+        try:
+            self.budget.enter(item.depth)
+        except LimitExceeded as error:
+            self._limit(item, error)
+            return
+        format_ = sniff(item)
+        if format_ in ISOLATED and self._isolate:
+            self._isolate(item, format_)
+        elif format_:
+            self.open(item, format_)
+
+    def open(self, item: Item, format_: str) -> None:
+        """Let the format's module look into the item; what it raises becomes a finding."""
+        module: _Module = import_module("mailweir.content." + (HERE.get(format_) or ISOLATED[format_]))
+        try:
+            module.look(self, item)
+        except LimitExceeded as error:
+            self._limit(item, error)
+        except Corrupt as error:
+            self.found("corrupt", item, str(error))
+        except Unsupported as error:
+            self.found("unsupported", item, str(error))
+        except MemoryError:
+            limit = self.budget.limits.child_memory
+            self.found(
+                "limit-exceeded", item, f"needs more than {limit} bytes of memory (content.child_memory)"
+            )
+        except RecursionError:
+            self.found("limit-exceeded", item, "nested too deeply for its reader")
+        except Exception as error:  # noqa: BLE001 - whatever a parser of hostile bytes raises, the walk goes on
+            self.found("corrupt", item, f"its reader gave up: {type(error).__name__}: {error}")
+
+    def member(self, item: Item, name: str, data: Buffer, type_: str = "") -> None:
+        """Look at something found inside the item."""
+        self.look(item.member(name, data, type_))
+
+    def _limit(self, item: Item, error: LimitExceeded) -> None:
+        self.found("limit-exceeded", item, str(error))
+        if error.whole:
+            raise error

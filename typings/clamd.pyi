@@ -1,0 +1,19 @@
+"""The part of python-clamd that content/clamd.py builds on."""
+
+import socket
+
+class ClamdError(Exception): ...
+class ResponseError(ClamdError): ...
+
+class ClamdNetworkSocket:
+    host: str
+    port: int
+    timeout: float | None
+    clamd_socket: socket.socket
+    def __init__(self, host: str = ..., port: int = ..., timeout: float | None = ...) -> None: ...
+    def _init_socket(self) -> None: ...
+    def _close_socket(self) -> None: ...
+
+class ClamdUnixSocket(ClamdNetworkSocket):
+    unix_socket: str
+    def __init__(self, path: str = ..., timeout: float | None = ...) -> None: ...
