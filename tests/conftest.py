@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.postgresql import PostgreSQL
 from tests.harness.servers import Receiver, Servers
 from trial.clamav import Clamd
 from trial.postfix import Postfix
@@ -53,3 +54,11 @@ def postfix(servers: Servers, receiver: Receiver) -> Postfix:
 def plain_postfix(servers: Servers, receiver: Receiver) -> Postfix:
     """The same without a filter."""
     return servers.postfix(receiver, filtered=False)
+
+
+@pytest.fixture
+def postgresql(servers: Servers, state: Path) -> PostgreSQL:
+    """A PostgreSQL with an empty database, running; `.url` is for database.url."""
+    server = PostgreSQL(state / "postgresql", servers.processes)
+    server.start()
+    return server

@@ -5,8 +5,10 @@ from __future__ import annotations
 import smtplib
 import socket
 
+import psycopg
 import pytest
 
+from tests.harness.postgresql import PostgreSQL
 from tests.harness.servers import Receiver, Servers
 from trial.clamav import EICAR, Clamd
 from trial.postfix import Postfix
@@ -72,3 +74,14 @@ def test_a_killed_process_is_noticed(servers: Servers) -> None:
     assert servers.processes.alive("sleeper")
     servers.processes.kill("sleeper")
     assert not servers.processes.alive("sleeper")
+
+
+def test_postgresql_answers_after_a_restart(postgresql: PostgreSQL) -> None:
+    with psycopg.connect(postgresql.url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS number")
+    postgresql.stop()
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(postgresql.url)
+    postgresql.start()
+    with psycopg.connect(postgresql.url) as connection:
+        assert connection.execute("SELECT number FROM kept").fetchone() == (1,)
