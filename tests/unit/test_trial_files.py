@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
+from pathlib import Path
 
 import docx
 import olefile
@@ -12,6 +14,7 @@ import pytest
 import pyzipper
 from oletools.olevba import VBA_Parser
 
+from mailweir import config
 from trial import files
 from trial.compound import compound_file
 from trial.postfix import EXAMPLES, master_entries
@@ -66,3 +69,17 @@ def test_the_copyable_services_are_found_in_master_cf() -> None:
         ("127.0.0.1:10027", "inet"),
     ]
     assert "static:HOLD" in entries["127.0.0.1:10026", "inet"]
+
+
+def test_the_example_settings_are_those_of_the_programs() -> None:
+    """When this fails: mailweir config example > postfix-example/mailweir.toml"""
+    assert (EXAMPLES / "mailweir.toml").read_text() == config.example()
+
+
+def test_what_the_example_shows_can_be_switched_on(tmp_path: Path) -> None:
+    """Every line of the example without its # gives the same settings as no file at all."""
+    lines = (EXAMPLES / "mailweir.toml").read_text().splitlines()
+    settings = [line.removeprefix("# ") for line in lines if re.match(r"# [a-z_]+ = |\[", line)]
+    (tmp_path / "all.toml").write_text("\n".join(settings))
+    assert len(settings) > len(list(config.settings()))
+    assert config.load(tmp_path / "all.toml", {}) == config.Config()

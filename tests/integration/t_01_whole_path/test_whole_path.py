@@ -50,7 +50,7 @@ def test_the_record_tells_who_what_and_why(stack: Stack, sent: dict[str, Sent]) 
     (row,) = listing(stack, "mail-in", "--id", sent["Zip with a password"].mail_in_id)
     assert (row["sender"], row["recipient"], row["direction"]) == (OUTSIDE, OUR_USER, "inbound")
     assert (row["status"], row["verdict"], row["client_ip"]) == ("stalled", "stall", "127.0.0.1")
-    assert [(item["kind"], item["name"]) for item in row["findings"]] == [("encrypted-zip", "figures.txt")]
+    assert [(item["kind"], item["name"]) for item in row["findings"]] == [("encrypted-zip", "figures.zip")]
     (row,) = listing(stack, "mail-in", "--id", sent["Clean, outbound"].mail_in_id)
     assert row["direction"] == "outbound"
     (row,) = listing(stack, "mail-in", "--id", sent["A virus (EICAR)"].mail_in_id)
