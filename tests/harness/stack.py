@@ -23,17 +23,27 @@ from trial.waiting import wait_for
 
 
 @contextmanager
-def running_stack(**settings: Any) -> Iterator[Stack]:
-    """Everything started, in a directory of its own; stopped and removed in the end."""
+def new_stack(**settings: Any) -> Iterator[Stack]:
+    """Everything, not started yet, in a directory of its own; stopped and removed in the end.
+
+    Rotated logs stay as they are, as with logrotate's delaycompress.
+    """
     state = Path(tempfile.mkdtemp(prefix="mw-", dir="/var/tmp"))
     state.chmod(0o755)
     stack = Stack(state, settings=settings, postfix_settings={"maillog_file_compressor": "true"})
     try:
-        stack.start()
         yield stack
     finally:
         stack.stop()
         shutil.rmtree(state)
+
+
+@contextmanager
+def running_stack(**settings: Any) -> Iterator[Stack]:
+    """The same, started."""
+    with new_stack(**settings) as stack:
+        stack.start()
+        yield stack
 
 
 class Sender:
