@@ -42,8 +42,8 @@ LEFT JOIN address s ON s.id = m.sender_id LEFT JOIN address a ON a.id = r.addres
 LEFT JOIN leg l ON l.id = r.leg_id WHERE r.message_id IN ("""
 _DELIVERY = f"""
 SELECT d.id, d.message_id, {_NODE}, l.node_id, l.queue_id, s.address, a.address, f.address,
-       r.direction, d.status, d.dsn, d.service, d.relay_host, d.relay_ip, d.relay_port, d.reply, d.delay, d.delays, m.subject,
-       d.session_id, c.outcome, c.reconstructed
+       r.direction, d.status, d.dsn, d.service, d.relay_host, d.relay_ip, d.relay_port, d.reply, d.delay,
+       d.delays, m.subject, d.session_id, c.outcome, c.reconstructed
 FROM delivery d LEFT JOIN leg l ON l.id = d.leg_id LEFT JOIN node n ON n.id = l.node_id
 LEFT JOIN message m ON m.id = d.message_id LEFT JOIN address s ON s.id = m.sender_id
 LEFT JOIN address a ON a.id = d.address_id LEFT JOIN address f ON f.id = d.final_id
@@ -172,6 +172,11 @@ def pending(keys: list[int], matched: Sql, visible: Sql = ALL) -> list[PendingRo
         )
         for row in found
     ]
+
+
+def deliveries_of(keys: list[int]) -> list[DeliveryRow]:
+    """The attempts with these IDs, newest first."""
+    return [row for part in batches(keys) for row in deliveries(Sql(f"d.id IN ({numbers(part)})"))]
 
 
 def deliveries(where: Sql) -> list[DeliveryRow]:

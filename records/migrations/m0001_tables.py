@@ -98,6 +98,7 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_message ON delivery (message_id);
 CREATE INDEX delivery_status ON delivery (status, id) WHERE status <> 1;
 CREATE INDEX delivery_relay ON delivery (relay_ip, id) WHERE relay_ip <> '';
+CREATE INDEX delivery_final ON delivery (final_id) WHERE final_id IS NOT NULL;
 CREATE INDEX delivery_session ON delivery (session_id) WHERE session_id IS NOT NULL;
 CREATE TABLE session (
     id {key},

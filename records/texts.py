@@ -1,0 +1,74 @@
+"""Keeps SQLite's index of texts (addresses, subjects, file names) up to date, off the path of the mail.
+
+Triggers note in text_todo what is not in the index yet; searches look at what is noted as well as at the
+index, so they miss nothing however far behind it is. PostgreSQL's pg_trgm index keeps itself.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from peewee import Database
+
+from mailweir.records import ids
+from mailweir.records.migrations.dialect import is_sqlite
+from mailweir.records.text import fold
+
+
+class Kind(IntEnum):
+    """What text_todo's numbers mean; each kind has its own index over rows of one table."""
+
+    ADDRESS = 1
+    SUBJECT = 2
+    FILE = 3
+
+    @property
+    def table(self) -> str:
+        """The FTS5 table."""
+        return f"{self.name.lower()}_text"
+
+
+_TEXTS = {
+    Kind.ADDRESS: "SELECT t.id, a.folded FROM text_todo t LEFT JOIN address a ON a.id = t.id",
+    Kind.SUBJECT: "SELECT t.id, m.subject FROM text_todo t LEFT JOIN message m ON m.id = t.id",
+    Kind.FILE: "SELECT t.id, (SELECT group_concat(name, char(10)) FROM attachment WHERE message_id = t.id)"
+    " FROM text_todo t",
+}
+SHORTEST = 3  # characters that a trigram index can look for
+TICK_BITS = ids.LOW_BITS + 4
+"""Subjects and files are indexed under the Mail In ID without its last bits, a tick of 16 ms: the index
+stores the steps from one number to the next, and small steps take a third of the room. Searches check every
+message of a tick."""
+
+
+def index_texts(database: Database, limit: int) -> int:
+    """Take at most so many noted texts into the index, in one transaction; returns how many were taken.
+
+    The agent calls it again and again while it returns `limit`.
+    """
+    if not is_sqlite(database):
+        return 0
+    taken = 0
+    with database.atomic():
+        connection = database.connection()
+        for kind in Kind:
+            todo = connection.execute(
+                f"{_TEXTS[kind]} WHERE t.kind = ? ORDER BY t.id LIMIT ?", (kind, limit - taken)
+            ).fetchall()
+            if not todo:
+                continue
+            connection.executemany(
+                f"INSERT INTO {kind.table} (rowid, text) VALUES (?, ?)",
+                ((row if kind is Kind.ADDRESS else row >> TICK_BITS, fold(text)) for row, text in todo),
+            )
+            connection.execute("DELETE FROM text_todo WHERE kind = ? AND id <= ?", (kind, todo[-1][0]))
+            taken += len(todo)
+            if taken >= limit:
+                break
+    return taken
+
+
+def trigrams(part: str) -> str:
+    """The folded part as an FTS5 query: each of its trigrams, quoted, must be there."""
+    grams = dict.fromkeys(part[start : start + SHORTEST] for start in range(len(part) - SHORTEST + 1))
+    return " AND ".join('"' + gram.replace('"', '""') + '"' for gram in grams)
