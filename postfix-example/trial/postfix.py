@@ -16,15 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trial.ports import LOOPBACK, answers, free_ports
+from trial.ports import LOOPBACK, answers, free_port
 from trial.processes import CommandFailed, run
 from trial.waiting import wait_for
 
 EXAMPLES = Path(__file__).parent.parent
 STOCK_MASTER = Path("/usr/share/postfix/master.cf.dist")
-SHIPPED = re.compile(
-    r"\spipe(\s|$)|^smtp\s+inet"
-)  # what of the stock file we leave out: pipes, and the public port
+LEFT_OUT = re.compile(r"\spipe(\s|$)|^smtp\s+inet")  # of the stock file: pipes, and port 25
 RESOLVER_FILES = (
     "hosts",
     "resolv.conf",
@@ -56,7 +54,7 @@ delay_warning_time = 0
 
 @dataclass(frozen=True)
 class Postfix:
-    """One instance below `directory`; local and remote are the ports of the two receiving servers.
+    """One instance below `directory`; mail comes in at smtp_port and goes to the ports local and remote.
 
     `settings` are further main.cf lines (they win); `filtered=False` leaves the filter out, for tests of what
     comes after it. Keep the directory's path short and open to all: the postfix user must enter it.
@@ -65,24 +63,21 @@ class Postfix:
     directory: Path
     local: int
     remote: int
-    ports: tuple[int, int, int] = field(default_factory=lambda: _three(free_ports(3)))
+    smtp_port: int = field(default_factory=free_port)
+    hold_port: int = field(default_factory=free_port)
+    resubmit_port: int = field(default_factory=free_port)
     settings: Mapping[str, str] = field(default_factory=dict)
     filtered: bool = True
 
     @property
-    def smtp_port(self) -> int:
-        """Where mail comes in."""
-        return self.ports[0]
-
-    @property
     def holding_service(self) -> str:
         """host:port of the smtpd that holds everything."""
-        return f"{LOOPBACK}:{self.ports[1]}"
+        return f"{LOOPBACK}:{self.hold_port}"
 
     @property
     def resubmit_service(self) -> str:
         """host:port of the smtpd without filters."""
-        return f"{LOOPBACK}:{self.ports[2]}"
+        return f"{LOOPBACK}:{self.resubmit_port}"
 
     @property
     def config_directory(self) -> Path:
@@ -127,7 +122,11 @@ class Postfix:
         """Configure and start; returns when it answers. Raises CommandFailed or WaitedTooLong."""
         self.configure()
         self.command("postfix", "start")
-        wait_for(lambda: all(answers(port) for port in self.ports), "Postfix", explain=self._last_words)
+        wait_for(
+            lambda: all(answers(port) for port in (self.smtp_port, self.hold_port, self.resubmit_port)),
+            "Postfix",
+            explain=self._last_words,
+        )
 
     def stop(self) -> None:
         """Stop it; nothing happens when it is not running."""
@@ -194,7 +193,7 @@ class Postfix:
         services = {
             key: entry
             for key, entry in master_entries(STOCK_MASTER.read_text()).items()
-            if not SHIPPED.search(entry)
+            if not LEFT_OUT.search(entry)
         }
         example = (EXAMPLES / "master.cf").read_text("utf-8")
         example = example.replace("127.0.0.1:10026 ", self.holding_service + " ")
@@ -235,8 +234,3 @@ def reachable(directory: Path) -> str:
             return f"{parent} is closed to other users, among them postfix"
     longest = len(os.fsencode(directory / "postfix/queue/mailweir/milter.sock.new"))
     return f"{directory} is too long a path for sockets" if longest > 107 else ""
-
-
-def _three(ports: list[int]) -> tuple[int, int, int]:
-    first, second, third = ports
-    return first, second, third

@@ -56,7 +56,9 @@ class Stack:
             self.state / "postfix",
             self.ports.local,
             self.ports.remote,
-            (self.ports.smtp, self.ports.hold, self.ports.resubmit),
+            self.ports.smtp,
+            self.ports.hold,
+            self.ports.resubmit,
             self.postfix_settings,
         )
 
