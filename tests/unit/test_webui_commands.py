@@ -1,0 +1,123 @@
+"""Acts through the pages: what is asked for, once, by whom and why, and never on mail that is not theirs."""
+
+import re
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from mailweir.records import ids
+from mailweir.records.models import Address, Command, User
+from mailweir.records.words import CommandState
+from tests.unit.webui_client import Pages, hidden
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Pages:
+    """An application of its own: these tests leave commands behind."""
+    return Pages(tmp_path)
+
+
+def act(client: FlaskClient, action: str, *items: str, **more: str) -> TestResponse:
+    """Press a button of the quarantine page with these boxes selected."""
+    fields = hidden(client.get("/quarantine").text)
+    return client.post("/act", data={**fields, "action": action, "item": list(items), **more})
+
+
+def asked() -> list[tuple[str, str | None, str, str]]:
+    """The commands in the database: action, recipient, user, reason."""
+    names = {row.id: row.address for row in Address.select()}
+    rows = Command.select().order_by(Command.id)
+    return [(row.action, names.get(row.address_id), row.by_user, row.reason) for row in rows]
+
+
+def test_retry_is_asked_for_at_once(pages: Pages) -> None:
+    client = pages.as_user("operator")
+    answer = act(client, "retry", ids.to_text(pages.world.stalled))
+    assert answer.status_code == 302 and answer.location.startswith("/quarantine?acted=")
+    assert asked() == [("retry", None, "operator", "")]
+    assert "Retry requested" in client.get(answer.location).text
+
+
+def test_force_wants_a_reason_first(pages: Pages) -> None:
+    client = pages.as_user("operator")
+    item = ids.to_text(pages.world.stalled) + " bob@example.com"
+    page = act(client, "force", item).text
+    assert "Force this message?" in page and asked() == []
+    fields = hidden(page)
+    assert fields["item"] == item
+    page = client.post("/act", data=fields | {"reason": "  "}).text
+    assert "Say why" in page and asked() == []
+    assert client.post("/act", data=fields | {"reason": "known partner"}).status_code == 302
+    assert asked() == [("force", "bob@example.com", "operator", "known partner")]
+
+
+def test_delete_is_confirmed(pages: Pages) -> None:
+    client = pages.as_user("operator")
+    page = act(client, "delete", ids.to_text(pages.world.stalled)).text
+    assert "cannot be undone" in page and asked() == []
+    client.post("/act", data=hidden(page))
+    assert asked() == [("delete", None, "operator", "")]
+
+
+def test_sending_a_form_twice_asks_once(pages: Pages) -> None:
+    client = pages.as_user("operator")
+    fields = hidden(client.get("/quarantine").text)
+    fields |= {"action": "retry", "item": ids.to_text(pages.world.stalled)}
+    assert [client.post("/act", data=fields).status_code for _ in range(3)] == [302] * 3
+    assert len(asked()) == 1
+
+
+def test_one_item_that_cannot_be_acted_on_does_not_stop_the_others(pages: Pages) -> None:
+    client = pages.as_user("operator")
+    gone = ids.to_text(pages.world.delivered)
+    answer = act(client, "retry", gone, ids.to_text(pages.world.stalled))
+    assert asked() == [("retry", None, "operator", "")]
+    page = client.get(answer.location).text
+    assert gone in page and "nothing of it is in the queue any more" in page
+
+
+def test_what_the_agent_said_is_shown(pages: Pages) -> None:
+    client = pages.as_user("operator")
+    answer = act(client, "retry", ids.to_text(pages.world.stalled))
+    key = re.search(r"acted=(\w+)", answer.location)
+    assert key and "data-again" in client.get(f"/act/{key[1]}").text
+    Command.update(state=CommandState.REFUSED, result="the queue ID is another message's now").execute()
+    page = client.get(f"/act/{key[1]}").text
+    assert "Retry refused" in page and "the queue ID is another message&#39;s now" in page
+    assert "data-again" not in page
+
+
+def test_a_limited_user_acts_only_on_recipients_of_the_own_domain(pages: Pages) -> None:
+    User.update(domains="other.example").where(User.name == "operator").execute()
+    client = pages.as_user("operator")
+    item = ids.to_text(pages.world.stalled)
+    assert item not in client.get("/quarantine").text
+    assert client.get(f"/message/{item}").status_code == 404
+    fields = hidden(client.get("/mail-in").text)
+    fields |= {"action": "retry", "key": "0" * 32, "item": item}
+    client.post("/act", data=fields)
+    client.post("/act", data=fields | {"item": item + " bob@example.com"})
+    assert asked() == []
+    User.update(domains="example.com").where(User.name == "operator").execute()
+    client.post("/act", data=fields)
+    assert {row[1] for row in asked()} == {"bob@example.com", "dora@example.com"}
+
+
+def test_a_limited_user_sees_no_session_shared_with_others(pages: Pages) -> None:
+    session = ids.to_text(pages.world.sessions[0])
+    client = pages.as_user("viewer")
+    assert client.get(f"/session/{session}").status_code == 200
+    User.update(domains="other.example").where(User.name == "viewer").execute()
+    assert client.get(f"/session/{session}").status_code == 404
+    assert client.get(f"/session/{session}/part").status_code == 404
+
+
+@pytest.mark.parametrize("broken", [{"action": "explode"}, {"key": "x"}, {"item": "no such id"}])
+def test_a_broken_form_is_an_error_not_an_act(pages: Pages, broken: dict[str, str]) -> None:
+    client = pages.as_user("operator")
+    item = ids.to_text(pages.world.stalled)
+    fields = hidden(client.get("/quarantine").text) | {"action": "retry", "item": item} | broken
+    assert client.post("/act", data=fields).status_code == 400
+    assert asked() == []

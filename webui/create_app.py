@@ -1,0 +1,128 @@
+"""Puts the pages together: one Flask application with one blueprint for each noun.
+
+Everything that must hold on every page stands here and in the modules it calls (access, headers, text), so a
+blueprint only has to say what is on its page.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import timedelta
+from pathlib import Path
+
+from flask import Flask, g, render_template
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from mailweir.config import Config
+from mailweir.errors import InputError, MailweirError, Unavailable
+from mailweir.records import db, models
+from mailweir.webui import (
+    access,
+    commands,
+    delivery,
+    headers,
+    login,
+    mail_in,
+    message,
+    pending,
+    quarantine,
+    text,
+)
+from mailweir.webui import session as session_page
+
+BLUEPRINTS = (
+    login.pages,
+    commands.pages,
+    mail_in.pages,
+    pending.pages,
+    delivery.pages,
+    quarantine.pages,
+    message.pages,
+    session_page.pages,
+)
+MAX_REQUEST = 1_048_576  # bytes; no form of ours is larger
+MAX_PARTS = 2_000  # fields in one form
+
+csrf = CSRFProtect()
+
+
+def create_app(config: Config) -> Flask:
+    """The WSGI application; it opens the database, and makes it when there is none yet."""
+    app = Flask(__name__)
+    app.config.update(
+        MAILWEIR=config,
+        SECRET_KEY=secret_key(config.secret_key_file),
+        SESSION_COOKIE_NAME="mailweir",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=config.web.secure_cookie,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=config.web.session_hours),
+        SESSION_REFRESH_EACH_REQUEST=False,
+        WTF_CSRF_TIME_LIMIT=None,  # a form left open is good for as long as the log-in is
+        MAX_CONTENT_LENGTH=MAX_REQUEST,
+        MAX_FORM_PARTS=MAX_PARTS,
+    )
+    text.init_app(app)  # first: it sets how Jinja is made
+    if config.web.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=config.web.proxies, x_proto=config.web.proxies, x_host=config.web.proxies
+        )
+    database = db.connect(config)
+    database.close()
+    app.before_request(open_database)
+    app.teardown_request(close_database)
+    csrf.init_app(app)
+    login.limiter.init_app(app)
+    access.init_app(app)
+    headers.init_app(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    for kind in (HTTPException, MailweirError, CSRFError):
+        app.register_error_handler(kind, show_error)
+    return app
+
+
+def open_database() -> None:
+    """Each request has its thread's connection, so a restarted database server is noticed at the next one."""
+    models.database.connect(reuse_if_open=True)
+
+
+def close_database(_error: BaseException | None) -> None:
+    """Give the connection back."""
+    if not models.database.is_closed():
+        models.database.close()
+
+
+def show_error(error: Exception) -> tuple[str, int]:
+    """An error as a page that says what is wrong and what to do; the log keeps what only we may see."""
+    if isinstance(error, HTTPException):
+        status, words = error.code or 500, error.description or error.name
+    elif isinstance(error, InputError):
+        status, words = 400, str(error)
+    elif isinstance(error, Unavailable):
+        status, words = 503, str(error)
+    else:
+        status, words = 409, str(error)
+    if status >= 500:
+        logging.getLogger("mailweir.web").error("%s", error)
+    g.setdefault("user", None)
+    return render_template("error.html", status=status, words=words), status
+
+
+def secret_key(path: Path) -> str:
+    """The key that signs cookies, made on first use; all workers must end up with the same one."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mine = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        mine.touch(mode=0o600)
+        mine.write_text(secrets.token_hex(32))
+        try:
+            path.hardlink_to(mine)  # fails when another worker was first
+        except FileExistsError:
+            pass
+        finally:
+            mine.unlink()
+    return path.read_text()

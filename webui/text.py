@@ -1,0 +1,117 @@
+"""How values become text on a page: times, sizes, hostile strings.
+
+Every string that a template prints passes `visible`, so control and bidirectional characters in mail can
+neither hide nor reorder anything; Jinja's autoescaping then makes it inert as HTML.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask, g, request, url_for
+from markupsafe import Markup, escape
+
+from mailweir.plain import visible
+from mailweir.records import ids
+from mailweir.webui import access
+
+UNITS = ("B", "KB", "MB", "GB", "TB")
+
+
+def init_app(app: Flask) -> None:
+    """Give the templates their filters and functions."""
+    app.jinja_options = {"finalize": finalize}
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        moment=moment, size=size, span=span, as_written=as_written, mail_id=ids.to_text
+    )
+    digests: dict[str, str] = {}
+
+    def asset(name: str) -> str:
+        """A static file's URL; it changes with the content, so browsers may keep it for ever."""
+        if name not in digests:
+            content = Path(app.static_folder or "", name).read_bytes()
+            digests[name] = hashlib.sha256(content).hexdigest()[:12]
+        return url_for("static", filename=name, v=digests[name])
+
+    app.jinja_env.globals.update(asset=asset, link_with=link_with)
+    app.context_processor(context)
+
+
+def context() -> dict[str, Any]:
+    """What every template knows of the user."""
+    user = g.get("user")
+    return {
+        "user": user,
+        "may_act": user is not None and access.allows(user, "operator"),
+        "may_manage": user is not None and access.allows(user, "administrator"),
+    }
+
+
+def finalize(value: Any) -> Any:
+    """Called by Jinja on everything it prints, before escaping."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value)
+    return value
+
+
+def as_written(value: str) -> Markup:
+    """Text of our own users with its line breaks, for a textarea: escaped but not made visible."""
+    return escape(value)
+
+
+def moment(seconds: float | None, form: str = "") -> Markup:
+    """A time since 1970 as a <time> element in UTC; the title gives it in full."""
+    if not seconds:
+        return Markup("")
+    when = datetime.fromtimestamp(seconds, UTC)
+    shown = when.strftime("%H:%M:%S" if form == "time" else "%d %b %H:%M:%S")
+    full = when.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        when.isoformat(timespec="milliseconds"), full, full if form == "full" else shown
+    )
+
+
+def size(octets: int) -> str:
+    """Bytes in the unit that leaves one to three digits before the point."""
+    amount = float(octets)
+    for unit in UNITS:
+        if amount < 1000 or unit == UNITS[-1]:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError("unreachable")
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units: "3 d 4 h", "12 min 5 s", "0.4 s"."""
+    if seconds < 0:
+        return "0 s"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    for length, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= length:
+            rest = whole % length // smaller
+            return f"{whole // length} {unit}" + (f" {rest} {name}" if rest else "")
+    return f"{whole} s"
+
+
+def link_with(**changes: Any) -> str:
+    """This page's address with some query fields changed; None or "" takes one away."""
+    fields: dict[str, Any] = {**request.args.to_dict(), **changes}
+    query = urlencode({name: value for name, value in fields.items() if value not in (None, "")})
+    return request.path + ("?" + query if query else "")
+
+
+def loads(text: str) -> Mapping[str, Any]:
+    """Stored JSON, or nothing where there is none."""
+    value = json.loads(text) if text else {}
+    return value if isinstance(value, dict) else {}
