@@ -284,9 +284,26 @@ class User(Table):
     domains = TextField(default="")  # separated by spaces; empty: all
     created = DoubleField(default=0)
     disabled = BooleanField(default=False)
+    language = TextField(default="")  # "en" or "de"; empty: what the browser asks for
+    zone = TextField(default="")  # such as Europe/Berlin; empty: UTC
+    totp = TextField(default="")  # the second factor's secret in base 32; empty: none
+    totp_step = BigIntegerField(default=0)  # the last time step used, so that no code works twice
 
     class Meta:
         table_name = "web_user"  # USER is a reserved word
+
+
+class SavedSearch(Table):
+    """A search that a user keeps under a name, on one of the list pages."""
+
+    id = BigAutoField()
+    user_id = BigIntegerField()
+    page = TextField()  # the page's endpoint
+    name = TextField()
+    query = TextField()  # the address's query
+
+    class Meta:
+        indexes = ((("user_id", "page", "name"), True),)
 
 
 class ApiToken(Table):
@@ -329,6 +346,7 @@ ALL: tuple[type[Table], ...] = (
     Notice,
     Audit,
     User,
+    SavedSearch,
     ApiToken,
     Cursor,
 )
