@@ -1,20 +1,27 @@
-"""Makes hostile text safe to show: in terminals, log lines and plain-text mail.
+"""Makes text that came from outside safe to look at, on a terminal and on a page.
 
-Control characters can drive a terminal or begin a line of their own; bidirectional ones reverse what is read.
+A subject or a remote reply may hold escape sequences that drive the terminal, or characters that turn the
+text around or hide in it; each is shown as what it is instead of doing what it does.
 """
 
 from __future__ import annotations
 
+import unicodedata
+
 
 def visible(text: str) -> str:
-    r"""The text with everything unprintable written out: `\n`, `\x1b`, `\u202e`; undecodable bytes as `\xff`."""
+    """The text with every character that does not show itself written out: `\\x1b`, `\\u202e`, `\\udcff`.
+
+    That is control and format characters (bidirectional marks and joiners among them), line and paragraph
+    separators, private and unassigned characters, and the lone surrogates that stand for invalid bytes.
+    Unusual spaces become plain ones.
+    """
     if text.isprintable():
         return text
-    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+    return "".join(character if character.isprintable() else _shown(character) for character in text)
 
 
-def _escaped(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8, carried by surrogateescape (PEP 383)
-        return f"\\x{code - 0xDC00:02x}"
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+def _shown(character: str) -> str:
+    if unicodedata.category(character) == "Zs":
+        return " "
+    return character.encode("unicode_escape").decode("ascii")

@@ -73,9 +73,10 @@ _AGO = re.compile(r"(\d{1,5})\s*([mhdw])")
 _AGO_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def parse(query: str, *, now: float, zone: tzinfo = UTC) -> Filter:
+def parse(query: str, *, now: float, zone: tzinfo = UTC, also: Mapping[str, str] | None = None) -> Filter:
     """A Filter from what somebody typed: words and `field:value` terms; quotes keep a value together.
 
+    `also` holds fields that were given apart from it, in a form or as options.
     Raises InputError naming the term that cannot be used.
     """
     lexer = shlex.shlex(query, posix=True, punctuation_chars=False)
@@ -84,14 +85,14 @@ def parse(query: str, *, now: float, zone: tzinfo = UTC) -> Filter:
         terms = list(lexer)
     except ValueError:
         raise InputError('a quotation mark (") is missing at the end of the search') from None
-    fields: dict[str, str] = {}
+    fields = {_ALIASES.get(name, name): value for name, value in (also or {}).items() if value.strip()}
     words: list[str] = []
     for term in terms:
         match = _TERM.fullmatch(term)
         name = _ALIASES.get(match[1], match[1]) if match else ""
         if match and name in FIELDS:
             if name in fields:
-                raise InputError(f"{name}: stands twice in the search; give it once")
+                raise InputError(f"{name} stands twice in the search; give it once")
             fields[name] = match[2]
         else:
             words.append(f'"{term}"' if re.search(r"\s", term) else term)

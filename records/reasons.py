@@ -1,15 +1,108 @@
-"""Why mail did not go through, in plain words."""
+"""Why did it fail? From a reply to whose side it is, what happened, and what to do next, in plain words.
+
+Reply words are looked at first, then the enhanced status code, then the reply code: servers misuse codes more
+often than words.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
+from mailweir.records.reason_table import CODES, PHRASES, REPLIES, STAGES, Entry, Side
 from mailweir.records.words import Outcome, Status
+
+_REPLY = re.compile(r"(?:^|said: |refused to talk to me: |\] )([2345]\d\d)[ -]")
+_ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_STAGE = re.compile(r"\(in reply to (end of DATA|[A-Z]+(?: FROM| TO)?)(?: command)?\)")
+_LONGEST = 4096  # characters of a reply that are looked at
+_GENERAL = {"0.0", "5.0", "3.0", "7.0", "2.0", "4.0", "1.0"}  # enhanced codes that say less than a reply code
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reply explained; code, enhanced and stage are empty where the reply does not tell them."""
+
+    side: Side
+    what: str
+    advice: str
+    code: str = ""  # SMTP reply code
+    enhanced: str = ""  # RFC 3463
+    stage: str = ""  # in words
+
+    @property
+    def temporary(self) -> bool:
+        """Whether it may go away by itself."""
+        return (self.enhanced or self.code).startswith("4")
+
+    def sentence(self) -> str:
+        """All in one line."""
+        return f"{self.what} ({self.side.value[0].upper()}{self.side.value[1:]}.) {self.advice}"
+
+
+def explain(dsn: str, reply: str) -> Reason:
+    """What a reply means; `dsn` is the enhanced code that Postfix logged, `reply` the text.
+
+    There is always an answer: an unknown reply is said to be one.
+    """
+    text = reply[:_LONGEST]
+    code = _REPLY.search(text)
+    enhanced = _ENHANCED.search(text) or _ENHANCED.fullmatch(dsn)
+    stage = _STAGE.search(text)
+    entry = _entry(text.partition(" said: ")[2] or text, code, enhanced)  # host names are not their words
+    return Reason(
+        side=entry.side,
+        what=entry.what,
+        advice=entry.advice,
+        code=code[1] if code else "",
+        enhanced=enhanced[0] if enhanced else "",
+        stage=STAGES.get(stage[1], "")
+        if stage
+        else STAGES["connect"]
+        if text.startswith("connect to")
+        else "",
+    )
+
+
+def _entry(text: str, code: re.Match[str] | None, enhanced: re.Match[str] | None) -> Entry:
+    for phrase, entry in PHRASES:
+        if phrase.search(text):
+            return entry
+    detail = f"{int(enhanced[2])}.{int(enhanced[3])}" if enhanced else ""
+    if detail in CODES and detail not in _GENERAL:
+        return CODES[detail]
+    if code and int(code[1]) in REPLIES:
+        return REPLIES[int(code[1])]
+    if detail in CODES:
+        return CODES[detail]
+    if enhanced and f"{int(enhanced[2])}.0" in CODES:  # a detail that no standard knows
+        return CODES[f"{int(enhanced[2])}.0"]
+    return Entry(
+        Side.UNKNOWN,
+        "The reply is not one that Mailweir knows.",
+        "Read the reply itself; ask the administrator of the server that gave it.",
+    )
 
 
 def of_recipient(status: Status, dsn: str, reply: str) -> str:
-    """A recipient's last reply in plain words; empty when all is well."""
+    """A recipient's last reply in plain words; empty when there is nothing to explain."""
+    if status is Status.FILTERING:
+        return "The message is being scanned."
+    if status is Status.STALLED:
+        return "Its content could not be scanned, so it waits for an administrator."
+    if status is Status.REJECTED:
+        return "It was refused here, so the sending server has told its sender."
+    if status is Status.DELETED:
+        return "An administrator removed it from the queue."
+    if status is Status.UNKNOWN:
+        return "The log did not tell what became of it."
+    if status in (Status.DEFERRED, Status.FAILED, Status.RETURNED) and (dsn or reply):
+        return explain(dsn, reply).sentence()
     return ""
 
 
 def of_delivery(outcome: Outcome, dsn: str, reply: str) -> str:
-    """An attempt's reply in plain words; empty when it was sent."""
-    return ""
+    """An attempt's reply in plain words; empty when the mail was taken."""
+    if outcome in (Outcome.SENT, Outcome.DELIVERABLE) or not (dsn or reply):
+        return ""
+    return explain(dsn, reply).sentence()

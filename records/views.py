@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from mailweir.content.findings import KINDS
 from mailweir.records import ids
 
 Row = TypeVar("Row")
@@ -51,14 +52,22 @@ def time_of(identifier: int) -> float:
 class View:
     """Base of all rows."""
 
-    _moments: tuple[str, ...] = ("time", "changed")
+    _moments: ClassVar[tuple[str, ...]] = ("time", "changed")
+    _identifiers: ClassVar[tuple[str, ...]] = ("id", "leg_id", "parent_id", "session_id")
+    _left_out: ClassVar[tuple[str, ...]] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The row for JSON: field names as they are, times as RFC 3339, Mail In IDs as text."""
+        """The row for JSON: names as they are, times as RFC 3339, 64-bit IDs as people see them."""
         result: dict[str, Any] = {}
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            result[field.name] = rfc3339(value) if field.name in self._moments else _plain(value)
+            name, value = field.name, getattr(self, field.name)
+            if name in self._left_out:
+                continue
+            if name in self._moments:
+                value = rfc3339(value)
+            elif name in self._identifiers and value is not None:
+                value = ids.to_text(value)
+            result[name] = _plain(value)
         return result
 
 
@@ -99,6 +108,11 @@ class FindingRow(View):
     name: str
     detail: str
 
+    def as_dict(self) -> dict[str, Any]:
+        """With the class that the kind belongs to, as `mailweir scan --json` prints it."""
+        known = KINDS.get(self.kind)
+        return {"class": known.value if known else ""} | super().as_dict()
+
 
 @dataclass(frozen=True)
 class MessageRow(View):
@@ -120,10 +134,12 @@ class MessageRow(View):
     recipients: tuple[RecipientRow, ...]
     findings: tuple[FindingRow, ...] = ()
 
+    _left_out = ("id",)  # mail_in_id says it
+
     def per_recipient(self) -> Iterator[dict[str, Any]]:
         """One dictionary for each recipient that the filter asked for, as `mail-in --json` prints them."""
         common = self.as_dict()
-        del common["recipients"], common["id"]
+        del common["recipients"]
         for row in self.recipients:
             if row.matched:
                 own = row.as_dict()
@@ -159,6 +175,7 @@ class PendingRow(View):
     held: float | None  # since when it is on hold
 
     _moments = ("time", "changed", "held")
+    _left_out = ("id", "address_id")
 
 
 @dataclass(frozen=True)
@@ -189,6 +206,8 @@ class DeliveryRow(View):
     session_id: int | None
     session_outcome: str
     session_reconstructed: bool
+
+    _left_out = ("message_id",)  # mail_in_id says it
 
 
 @dataclass(frozen=True)
@@ -238,6 +257,7 @@ class CommandRow(View):
     result: str
 
     _moments = ("requested", "finished")
+    _identifiers = ()
 
 
 @dataclass(frozen=True)

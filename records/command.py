@@ -1,0 +1,174 @@
+"""`mailweir mail-in`, `pending`, `delivery`, `quarantine`, `show` and `migrate`.
+
+Lists are read page by page, so that `--all` prints any number of rows in the same memory; what came from
+outside is made visible before it reaches a terminal.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import click
+
+from mailweir.config import Config
+from mailweir.errors import InputError
+from mailweir.records import command_print, db, schema, search
+from mailweir.records.filters import Filter
+
+PAGE = 500  # rows that are read, and printed, at a time
+
+_OPTIONS = (
+    ("--from", "--sender", "from", "Sender: an address, part of one, @domain, .domain for subdomains too."),
+    ("--to", "--recipient", "to", "Recipient, in the same forms."),
+    ("--subject", None, "subject", "Any part of the subject."),
+    ("--text", None, "text", "Words to be found in subject, sender or recipient."),
+    ("--status", None, "status", "Status, or how an attempt ended; several separated by commas."),
+    ("--direction", None, "direction", "inbound, outbound or internal."),
+    ("--ip", None, "ip", "Client's address (delivery: the receiving server's); `192.0.2.` for a network."),
+    ("--queue", "--queue-id", "queue", "Postfix queue ID."),
+    ("--id", None, "id", "Mail In ID."),
+    ("--message-id", None, "message-id", "The Message-ID header."),
+    ("--file", None, "file", "Any part of an attachment's name, or its SHA-256."),
+    ("--verdict", None, "verdict", "accept, stall, reject, discard or defer."),
+    ("--before", None, "before", "2026-11-24, 2026-11-24T16:05, today, 12h, 3d."),
+    ("--after", None, "after", "In the same forms."),
+    ("--node", None, "node", "Number of the node."),
+)  # fmt: skip
+
+
+def _filters(function: Callable[..., None]) -> click.Command:
+    """Make a command that takes every filter, --all, --limit and --json; function gets a Filter."""
+
+    @click.pass_obj
+    def run(config: Config, /, words: tuple[str, ...], **values: Any) -> None:
+        every, limit, as_json = values.pop("every"), values.pop("limit"), values.pop("as_json")
+        now = time.time()
+        zone = datetime.fromtimestamp(now).astimezone().tzinfo
+        assert zone is not None
+        fields = {name.replace("_", "-"): value for name, value in values.items() if value is not None}
+        wanted = search.parse(" ".join(words), now=now, zone=zone, also=fields)
+        db.connect(config)
+        function(wanted, None if every else limit, as_json)
+
+    command: Callable[..., None] = run
+    command = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(command)
+    command = click.option(
+        "--limit", type=click.IntRange(1), default=50, show_default=True, help="Rows to print at most."
+    )(command)
+    command = click.option("--all", "every", is_flag=True, help="All rows, however many.")(command)
+    for first, second, name, text in reversed(_OPTIONS):
+        names = [first, *([second] if second else []), name.replace("-", "_")]
+        command = click.option(*names, metavar="TEXT", help=text)(command)
+    command = click.argument("words", nargs=-1, metavar="[SEARCH]...")(command)
+    return click.command(function.__name__.replace("_", "-"), help=function.__doc__)(command)
+
+
+def _rows(ask: Callable[..., search.Page[Any]], wanted: Filter, limit: int | None) -> Iterator[Any]:
+    below = None
+    while True:
+        page = ask(wanted, below=below, limit=PAGE if limit is None else min(limit, PAGE))
+        yield from page.rows
+        below = page.next
+        if below is None:
+            return
+
+
+def _print(
+    rows: Iterator[dict[str, Any]], limit: int | None, as_json: bool, columns: tuple[str, ...]
+) -> None:
+    rows = itertools.islice(rows, limit)
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row))
+    else:
+        command_print.table(rows, columns, PAGE)
+
+
+@_filters
+def mail_in(wanted: Filter, limit: int | None, as_json: bool) -> None:
+    """Messages that entered, newest first: a row for each recipient.
+
+    SEARCH is what the page's search box takes: words, and terms such as from:anna@ status:deferred.
+    """
+    rows = (row for message in _rows(search.mail_in, wanted, limit) for row in message.per_recipient())
+    columns = ("time", "direction", "status", "sender", "recipient", "subject", "size", "mail_in_id")
+    _print(rows, limit, as_json, columns)
+
+
+@_filters
+def quarantine(wanted: Filter, limit: int | None, as_json: bool) -> None:
+    """Stalled mail, newest first: a row for each recipient, with what was found in it."""
+    rows = (row for message in _rows(search.quarantine, wanted, limit) for row in message.per_recipient())
+    columns = ("time", "direction", "status", "sender", "recipient", "subject", "findings", "mail_in_id")
+    _print(rows, limit, as_json, columns)
+
+
+@_filters
+def pending(wanted: Filter, limit: int | None, as_json: bool) -> None:
+    """Mail that is filtering, stalled, queued or deferred: a row for each recipient."""
+    rows = (row.as_dict() for row in _rows(search.pending, wanted, limit))
+    columns = (
+        "time",
+        "direction",
+        "status",
+        "sender",
+        "recipient",
+        "attempts",
+        "queue_id",
+        "mail_in_id",
+        "reason",
+    )
+    _print(rows, limit, as_json, columns)
+
+
+@_filters
+def delivery(wanted: Filter, limit: int | None, as_json: bool) -> None:
+    """Attempts to deliver, newest first."""
+    rows = (row.as_dict() for row in _rows(search.delivery, wanted, limit))
+    columns = (
+        "time",
+        "status",
+        "sender",
+        "recipient",
+        "relay",
+        "dsn",
+        "delay",
+        "queue_id",
+        "mail_in_id",
+        "reply",
+    )
+    _print(rows, limit, as_json, columns)
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def show(config: Config, identifier: str, as_json: bool) -> None:
+    """Everything known of one message; ID is its Mail In ID, a queue ID or its Message-ID."""
+    db.connect(config)
+    key = search.find(identifier)
+    found = None if key is None else search.message(key)
+    if found is None:
+        raise InputError(
+            f"no message is known by {identifier[:80]!r}; `mailweir mail-in` lists the newest, with their IDs"
+        )
+    if as_json:
+        click.echo(json.dumps(found.as_dict()))
+    else:
+        command_print.message(found)
+
+
+@click.command()
+@click.pass_obj
+def migrate(config: Config) -> None:
+    """Bring the database to the newest schema; every program does so by itself when it starts."""
+    database = db.connect(config, migrate=False)
+    done = schema.migrate(database)
+    ran = f"ran migrations {', '.join(map(str, done))}" if done else "nothing to do"
+    click.echo(f"{db.public(config.database_url)}: schema {schema.version(database)}, {ran}")
