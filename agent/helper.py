@@ -22,6 +22,7 @@ from typing import Any
 
 import click
 
+from mailweir import log as logs
 from mailweir.agent import envelope
 from mailweir.config import Config
 from mailweir.errors import ConfigError
@@ -310,7 +311,7 @@ def listen(config: Config) -> socket.socket:
 @click.pass_obj
 def queue_helper(config: Config) -> None:
     """Run Postfix's queue commands for the agent (needs root)."""
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    logs.to_stderr()
     if os.geteuid() != 0:
         raise ConfigError("the queue-helper runs Postfix's postsuper and therefore must be started as root")
     helper = Helper(config)

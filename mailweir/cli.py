@@ -32,6 +32,9 @@ COMMANDS = {
     "force": "mailweir.agent.command:force",
     "retry": "mailweir.agent.command:retry",
     "delete": "mailweir.agent.command:delete",
+    "return": "mailweir.agent.command:return_",
+    "hold": "mailweir.agent.command:hold",
+    "release": "mailweir.agent.command:release",
     "config": "mailweir.cli:config_",
 }
 

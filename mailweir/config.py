@@ -178,6 +178,10 @@ class Agent:
     lifetimes_interval: float = setting(
         60.0, "how often pending mail past its lifetime is looked for", "seconds"
     )
+    lifetime_warning: float = setting(0.2, "the last part of a lifetime, in which the pages warn", "share")
+    clock_grace: float = setting(
+        3600.0, "after a boot or a jump of the clock, how long no mail is ended", "seconds"
+    )
 
 
 @dataclass(frozen=True)

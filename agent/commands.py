@@ -1,0 +1,259 @@
+"""Carries out what people asked for: requested → running → done, failed or refused, with the reason.
+
+Nothing is believed: before an act the queue file is compared with what the user saw, after it the queue is
+read again, and a command that an earlier agent left running is first checked against the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from peewee import Database
+
+from mailweir.agent import envelope, plan, rescan
+from mailweir.agent.envelope import Envelope
+from mailweir.agent.queue import BATCH, SHORT_ID_SLACK, Outcome, QueueHelper, Target
+from mailweir.agent.rescan import Addressee
+from mailweir.errors import MailweirError, Refused, Unavailable
+from mailweir.policies.scopes import PolicySet
+from mailweir.policies.verdict import Action
+from mailweir.postlog.queue_id import arrival_us
+from mailweir.records import audit, ids
+from mailweir.records.models import Address, Command, Leg, Message, Recipient
+from mailweir.records.text import storable
+from mailweir.records.words import PENDING, CommandState, Direction
+
+log = logging.getLogger("mailweir.agent")
+
+ID_FIELD = b"x-mailweir-id:"
+_HEADER_READ = 1 << 18  # bytes of a message in which our header field is looked for
+
+
+@dataclass
+class Job:
+    """A command under way: what it aims at, what stands there now, and what is to be done."""
+
+    command: Command
+    target: Target
+    seen: Envelope
+    verb: str = ""
+
+
+class Commands:
+    """Runs the commands of one node."""
+
+    def __init__(
+        self,
+        database: Database,
+        node: int,
+        helper: QueueHelper,
+        scanner: Callable[[], rescan.Scanner],
+        policies: Callable[[], PolicySet],
+        clock: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._node = node
+        self._helper = helper
+        self._scanner = scanner
+        self._policies = policies
+        self._clock = clock
+
+    def run(self) -> int:
+        """Carry out a batch of what is asked for; how many there were.
+
+        Raises Unavailable when the queue-helper or the database does not answer; what was running then is
+        checked against the queue by the next call.
+        """
+        self._recover()
+        batch = self._take()
+        if batch:
+            self._carry_out(batch)
+        return len(batch)
+
+    def _take(self) -> list[Command]:
+        """The oldest requested ones, one for each queue file, marked as running."""
+        rows = Command.select().where(Command.node_id == self._node, Command.state == CommandState.REQUESTED)
+        chosen: dict[str, Command] = {}
+        for command in rows.order_by(Command.id).limit(4 * BATCH):
+            if len(chosen) < BATCH:
+                chosen.setdefault(command.queue_id, command)
+        batch = list(chosen.values())
+        if batch:
+            Command.update(state=CommandState.RUNNING, started=self._clock()).where(
+                Command.id.in_([command.id for command in batch])
+            ).execute()
+        return batch
+
+    def _recover(self) -> None:
+        """Check what an earlier run left running: done if the queue shows it, else asked for again."""
+        left = list(
+            Command.select().where(Command.node_id == self._node, Command.state == CommandState.RUNNING)
+        )
+        for command in left:
+            (found,) = self._helper.read([_target(command)])
+            same = found.envelope if found.result == "same" else None
+            effect = plan.visible_effect(command.action, same.queue if same else None)
+            if found.result == "unreadable":
+                continue
+            if effect:
+                self._finish(command, CommandState.DONE, f"{effect}; seen in the queue after an interruption")
+            else:
+                Command.update(state=CommandState.REQUESTED, started=None).where(
+                    Command.id == command.id
+                ).execute()
+
+    def _carry_out(self, batch: Sequence[Command]) -> None:
+        jobs: dict[str, list[Job]] = {}
+        for command, found in zip(
+            batch, self._helper.read([_target(command) for command in batch]), strict=True
+        ):
+            try:
+                job = self._prepare(command, found)
+                if job.verb == plan.RESCAN:
+                    self._rescan(job)
+                    job.verb = plan.verb("force", job.seen.queue, *self._ages(job))
+                jobs.setdefault(job.verb, []).append(job)
+            except Refused as error:
+                self._finish(command, CommandState.REFUSED, str(error))
+            except _Stays as error:
+                self._finish(command, CommandState.FAILED, str(error))
+            except Unavailable:
+                raise
+            except Exception as error:  # one command must not stop all others
+                if not isinstance(error, MailweirError):
+                    log.exception("command %d", command.id)
+                self._finish(command, CommandState.FAILED, str(error) or type(error).__name__)
+        for verb, several in jobs.items():
+            self._act(verb, several)
+
+    def _prepare(self, command: Command, found: Outcome) -> Job:
+        """Make sure that the target is still what the user saw. Raises Refused."""
+        target = _target(command)
+        if found.result == "gone":
+            raise Refused(found.reason)
+        if found.envelope is None:
+            raise _Stays(found.reason)
+        if found.result == "refused":
+            target = replace(target, sender=found.envelope.sender)
+            if not self._is_ours(command, target, found.envelope):
+                raise Refused(found.reason)
+        job = Job(command, target, found.envelope)
+        job.verb = plan.verb(command.action, found.envelope.queue, *self._ages(job))
+        return job
+
+    def _is_ours(self, command: Command, target: Target, seen: Envelope) -> bool:
+        """Whether a file with another sender still is the message, since Postfix can rewrite senders.
+
+        Then it is of the same time and carries our own header field, which the filter lets nobody forge.
+        """
+        if envelope.difference(seen, target.arrival_us, target.slack, target.sender):
+            return False
+        with self._helper.content(target) as (message, _):
+            header = message.read(_HEADER_READ).partition(b"\n\n")[0]
+        wanted = ids.to_text(command.message_id).encode()
+        return any(
+            line[len(ID_FIELD) :].strip() == wanted
+            for line in header.split(b"\n")
+            if line[: len(ID_FIELD)].lower() == ID_FIELD
+        )
+
+    def _ages(self, job: Job) -> tuple[float, float]:
+        """The queue file's age, and the shortest lifetime that its recipients' policies grant."""
+        policies = self._policies()
+        lifetimes = [
+            policies.lifetime(one.direction, job.command.sender, one.address) for one in self._addressees(job)
+        ]
+        return self._clock() - job.seen.created, min(lifetimes, default=float("inf"))
+
+    def _addressees(self, job: Job) -> list[Addressee]:
+        """The pending recipients of the queue file, as the records know them."""
+        rows = (
+            Recipient.select(Recipient.address_id, Address.address, Recipient.direction)
+            .join(Address, on=(Address.id == Recipient.address_id))
+            .where(
+                Recipient.message_id == job.command.message_id,
+                Recipient.leg_id == job.command.leg_id,
+                Recipient.status.in_(PENDING),
+            )
+            .tuples()
+        )
+        found = cast("Iterable[tuple[int, str, int]]", rows)  # peewee's types do not know what tuples() does
+        return [Addressee(number, address, Direction(direction)) for number, address, direction in found]
+
+    def _rescan(self, job: Job) -> None:
+        """Scan again and record what was found. Raises _Stays unless it passes for every recipient."""
+        message = Message.get_by_id(job.command.message_id)
+        with self._helper.content(job.target) as (body, size):
+            scan = self._scanner().scan_message(body, size)
+        verdicts = rescan.judge(
+            scan,
+            sender=job.command.sender,
+            addressees=self._addressees(job),
+            authenticated_domains=rescan.proven_domains(message),
+            policies=self._policies(),
+            now=self._clock(),
+        )
+        rescan.record(self._database, job.command.message_id, scan, verdicts)
+        stays = [verdict for verdict in verdicts.values() if verdict.action is not Action.ACCEPT]
+        if scan.unavailable:
+            raise _Stays(f"not released: {scan.unavailable}")
+        if not verdicts:
+            raise _Stays("not released: the records do not know for whom it is yet")
+        if stays:
+            raise _Stays(f"scanned again, still stalled: {stays[0].reason}")
+
+    def _act(self, verb: str, jobs: Sequence[Job]) -> None:
+        """One verb on several queue files, then look at each of them again."""
+        targets = [job.target for job in jobs]
+        outcomes = self._helper.act(verb, targets)
+        after = self._helper.read(targets)
+        for job, outcome, found in zip(jobs, outcomes, after, strict=True):
+            queue = found.envelope.queue if found.envelope and found.result == "same" else None
+            if outcome.result == "done" and plan.took_effect(verb, queue):
+                said = (
+                    "scanned again, passes now; "
+                    if job.command.action == "retry" and verb != "deliver-now"
+                    else ""
+                )
+                self._finish(job.command, CommandState.DONE, said + plan.WORDS[verb])
+            elif outcome.result in ("gone", "refused"):
+                self._finish(job.command, CommandState.REFUSED, outcome.reason)
+            elif outcome.result == "done":
+                where = f"it stands in the queue {queue}" if queue else "it is gone from the queue"
+                self._finish(job.command, CommandState.FAILED, f"Postfix said that it was done, but {where}")
+            else:
+                self._finish(job.command, CommandState.FAILED, outcome.reason)
+
+    def _finish(self, command: Command, state: CommandState, result: str) -> None:
+        """Record what truly happened, together with its line in the audit trail."""
+        with self._database.atomic():
+            Command.update(state=state, result=storable(result), finished=self._clock()).where(
+                Command.id == command.id
+            ).execute()
+            audit.append(
+                self._database,
+                clock=self._clock,
+                who=command.by_user,
+                ip=command.by_ip,
+                what=f"{command.action} {state.word}",
+                message_id=command.message_id,
+                detail={"command": command.id, "queue_id": command.queue_id, "result": result},
+            )
+
+
+class _Stays(Exception):
+    """The message stays where it is; the text says why."""
+
+
+def _target(command: Command) -> Target:
+    long = arrival_us(command.queue_id) is not None
+    return Target(command.queue_id, command.arrival, command.sender, 0.0 if long else SHORT_ID_SLACK)
+
+
+def leg_target(leg: Leg, sender: str) -> Target:
+    """The target that a leg of the records stands for."""
+    long = arrival_us(leg.queue_id) is not None
+    return Target(leg.queue_id, leg.arrival, sender, 0.0 if long else SHORT_ID_SLACK)

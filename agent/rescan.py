@@ -1,0 +1,106 @@
+"""Retry's own half: scan held mail again with today's signatures, and decide by today's policies.
+
+Postfix cannot do this (a requeued message skips every filter), so the agent reads the queue file and asks the
+same scanner and the same policies as the filter does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from peewee import Database
+
+from mailweir.content.findings import Finding, Scan
+from mailweir.policies.scopes import PolicySet
+from mailweir.policies.verdict import Action, Verdict, decide
+from mailweir.records import models
+from mailweir.records.models import Message, Recipient
+from mailweir.records.text import storable
+from mailweir.records.words import Direction
+
+
+class Scanner(Protocol):
+    """What Retry needs of content/scanner.py."""
+
+    def scan_message(self, body: BinaryIO, size: int) -> Scan:
+        """Look into a whole message."""
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """One pending recipient of a message."""
+
+    address_id: int
+    address: str
+    direction: Direction
+
+
+def judge(
+    scan: Scan,
+    *,
+    sender: str,
+    addressees: Sequence[Addressee],
+    authenticated_domains: frozenset[str],
+    policies: PolicySet,
+    now: float,
+) -> dict[Addressee, Verdict]:
+    """Today's verdict for each of them; without a virus scanner nothing passes."""
+    return {
+        one: decide(
+            policies,
+            direction=one.direction,
+            sender=sender,
+            recipient=one.address,
+            findings=scan.findings,
+            authenticated_domains=authenticated_domains,
+            unavailable=scan.unavailable,
+            on_unavailable=Action.DEFER,
+            now=now,
+        )
+        for one in addressees
+    }
+
+
+def proven_domains(message: Message) -> frozenset[str]:
+    """The domains that the message's trusted Authentication-Results proved when it came in."""
+    from mailweir.milter.authres import domains_of
+
+    try:
+        return domains_of(json.loads(message.authres or "{}").get("results", []))
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return frozenset()
+
+
+def record(database: Database, message_id: int, scan: Scan, verdicts: dict[Addressee, Verdict]) -> None:
+    """Put the new findings and verdicts in place of the old ones, unless the scan was not complete."""
+    with database.atomic():
+        if not scan.unavailable:
+            _replace_findings(message_id, scan.findings)
+        for one, verdict in verdicts.items():
+            Recipient.update(verdict=_word(verdict), trace=json.dumps(verdict.trace.as_dict())).where(
+                Recipient.message_id == message_id, Recipient.address_id == one.address_id
+            ).execute()
+
+
+def _word(verdict: Verdict) -> str:
+    """What is not accepted stays on hold, whatever the policies would have said at its arrival."""
+    return Action.ACCEPT.value if verdict.action is Action.ACCEPT else Action.STALL.value
+
+
+def _replace_findings(message_id: int, findings: Sequence[Finding]) -> None:
+    models.Finding.delete().where(models.Finding.message_id == message_id).execute()
+    rows = [
+        {
+            "message_id": message_id,
+            "kind": finding.kind,
+            "part": storable(finding.part),
+            "name": storable(finding.name),
+            "detail": storable(finding.detail),
+        }
+        for finding in findings
+    ]
+    if rows:
+        models.Finding.insert_many(rows).execute()

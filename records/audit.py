@@ -1,0 +1,66 @@
+"""The audit trail: who did what, each row bound by a hash to the one before.
+
+Whoever changes, removes or inserts a row afterwards breaks every hash from there on, which `broken` finds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from peewee import Database
+
+from mailweir.records.migrations.dialect import is_sqlite
+from mailweir.records.models import Audit
+from mailweir.records.text import storable
+
+LOCK = 0x6D77_6175  # PostgreSQL's advisory lock under which rows are appended
+_BATCH = 1_000
+
+
+def append(
+    database: Database,
+    *,
+    clock: Callable[[], float],
+    who: str,
+    ip: str,
+    what: str,
+    message_id: int | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Add one row; belongs into the transaction of the act that it tells of, or makes its own."""
+    with database.atomic():
+        if not is_sqlite(database):  # SQLite has one writer at a time anyway
+            database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        last = Audit.select(Audit.hash).order_by(Audit.id.desc()).first()
+        row = {
+            "time": clock(),
+            "who": storable(who),
+            "ip": storable(ip),
+            "what": storable(what),
+            "message_id": message_id,
+            "detail": storable(json.dumps(detail or {}, ensure_ascii=False, sort_keys=True)),
+        }
+        Audit.create(**row, hash=_hash(last.hash if last else "", row))
+
+
+def broken(database: Database) -> int | None:
+    """The ID of the first row that does not fit the one before it; None when the whole trail is sound."""
+    previous, last_id = "", 0
+    with database.connection_context() if database.is_closed() else database.atomic():
+        while rows := list(Audit.select().where(Audit.id > last_id).order_by(Audit.id).limit(_BATCH)):
+            for row in rows:
+                values = {
+                    name: getattr(row, name) for name in ("time", "who", "ip", "what", "message_id", "detail")
+                }
+                if row.hash != _hash(previous, values):
+                    return int(row.id)
+                previous, last_id = row.hash, row.id
+    return None
+
+
+def _hash(previous: str, row: Mapping[str, Any]) -> str:
+    text = json.dumps([previous, *(row[name] for name in sorted(row))], ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
