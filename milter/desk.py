@@ -79,7 +79,7 @@ class Desk:
             identifier = self._ids.from_clock(self._clock)
         policies = self._snapshot.current()
         directions = [
-            (recipient, _direction(recipient, message, policies)) for recipient in message.recipients
+            (recipient, _direction(recipient, message, policies)) for recipient in message.recipients.values()
         ]
         node = self.config.node.number
 
@@ -95,7 +95,7 @@ class Desk:
             message.values("authentication-results"), self.config.milter.trusted_authserv
         )
         decided = self._decide(message, directions, scan, policies, authres.domains_of(results))
-        if decided.split:
+        if decided.removed:
             decided = self._split(message, decided, to_text(identifier))
         self._journal.append(
             entry.message_entry(
@@ -139,8 +139,10 @@ class Desk:
 
     def _split(self, message: Message, decided: Outcome, id_text: str) -> Outcome:
         """Hand the copy over; when that fails, the client keeps the message and comes again."""
-        if any(not _can_be_named(recipient) for recipient in decided.removed):
+        if not all(split.can_be_named(recipient) for recipient in decided.removed):
             return outcome.stalled_whole(decided)
+        if not decided.split:
+            return decided
         stalled = [one.recipient for one in decided.split]
         try:
             reply = split.hand_over(
@@ -187,12 +189,3 @@ def _direction(recipient: Recipient, message: Message, policies: PolicySet) -> D
         local_submission=message.client.local,
         policies=policies,
     )
-
-
-def _can_be_named(recipient: Recipient) -> bool:
-    """Whether libmilter can be told to take the recipient off: not so with bytes that are no UTF-8."""
-    try:
-        recipient.path.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -99,7 +99,7 @@ class Filter(Milter.Base):
         if "@" not in address:
             address = self._macro("{rcpt_addr}") or address  # Postfix has completed it
         recipient = Recipient(path, address, self._macro("{rcpt_mailer}"), parameters)
-        self._current.recipients.append(recipient)
+        self._current.recipients[address] = recipient  # given twice, it counts once
 
     def header_bytes(self, name: str, value: bytes) -> int:
         """pymilter's own would decode the value."""

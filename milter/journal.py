@@ -175,7 +175,9 @@ class Journal:
         return None
 
     def _rotate(self) -> None:
-        full = self._directory / f"{self._slot:02}-{int(self._clock() * 1000)}.journal"
+        milliseconds = int(self._clock() * 1000)
+        while (full := self._directory / f"{self._slot:02}-{milliseconds}.journal").exists():
+            milliseconds += 1
         try:
             self.path.rename(full)
             fd, size = self._open()

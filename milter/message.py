@@ -53,7 +53,7 @@ class Message:
     spool: Spool
     sender: str = ""
     queue_id: str = ""
-    recipients: list[Recipient] = field(default_factory=list)
+    recipients: dict[str, Recipient] = field(default_factory=dict)  # by address, in the order given
     fields: list[tuple[str, bytes]] = field(default_factory=list)
 
     def end_of_headers(self) -> None:

@@ -100,7 +100,7 @@ def deferred(judged: Sequence[Judged], status: str, text: str) -> Outcome:
 
 
 def stalled_whole(outcome: Outcome) -> Outcome:
-    """The same, but nobody is taken off and everybody waits: for recipients that cannot be taken off."""
+    """The same, but everybody waits: for a recipient who cannot be taken off (see split.can_be_named)."""
     return Outcome(Action.STALL, tuple(_with(one, Action.STALL) for one in outcome.judged))
 
 

@@ -19,6 +19,18 @@ from mailweir.milter.message import ID_FIELD, Message, Recipient, header_block
 CHUNK = 65_536  # bytes
 _KEPT = re.compile(r"(?:BODY|SMTPUTF8|RET|ENVID|NOTIFY|ORCPT)(?:=|$)", re.IGNORECASE)  # not SIZE or AUTH
 
+# What both Postfix and we read in the same way: no quotes, comments, routes, literals or stray bytes.
+_PLAIN = re.compile(r"<[^\s\"\\(),:;<>@\[\]\x00-\x1f\x7f\udc80-\udcff]+@[\w.-]+>")
+
+
+def can_be_named(recipient: Recipient) -> bool:
+    """Whether Postfix surely takes off the recipient that we name.
+
+    It does not say whether it did, and compares with the address as it understood it: of
+    `<@relay:user@example.org>` only `user@example.org`. And `<postmaster>` is let past every restriction.
+    """
+    return _PLAIN.fullmatch(recipient.path) is not None
+
 
 def hand_over(
     message: Message,

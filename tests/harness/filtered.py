@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import smtplib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,6 @@ class Filtered:
     postfix: Postfix
     receiver: Receiver
     clamd: str  # address
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -36,6 +37,17 @@ class Filtered:
 
     def start(self, **settings: Any) -> None:
         """Start the milter; further settings by dotted name, with __ for the dot."""
+        self.servers.mailweir("milter", self._configure(settings))
+        self._wait_for_workers(2)
+
+    def reload(self, **settings: Any) -> None:
+        """Change the settings of the running milter, by SIGHUP."""
+        self._configure(settings)
+        before = self.said().count("takes messages")
+        os.kill(self.pid, signal.SIGHUP)
+        self._wait_for_workers(before + 2)
+
+    def _configure(self, settings: Mapping[str, Any]) -> Path:
         values = {
             "state_dir": str(self.state),
             "milter.socket": f"unix:{self.postfix.milter_socket}",
@@ -47,9 +59,23 @@ class Filtered:
         }
         config = self.servers.state / "mailweir.toml"
         config.write_text(to_toml(values))
-        self.servers.mailweir("milter", config)
-        wait_for(lambda: len(self.workers) == values["milter.workers"], "the workers", explain=self.said)
-        wait_for(lambda: self.said().count("takes messages") >= values["milter.workers"], "the workers")
+        return config
+
+    def _wait_for_workers(self, count: int) -> None:
+        alive = self.servers.processes.alive
+        wait_for(
+            lambda: self.said().count("takes messages") >= count or not alive("milter"),
+            "the workers",
+            explain=self.said,
+        )
+        assert alive("milter"), self.said()
+
+    def publish(self, fields: Mapping[str, Mapping[str, Any]], **more: Any) -> None:
+        """Publish policies as the agent does: scope ("default", a domain or an address) → fields."""
+        document = {"scopes": [_scope(name, values) for name, values in fields.items()], **more}
+        new = self.state / "policies.json.new"
+        new.write_text(json.dumps(document))
+        new.rename(self.state / "policies.json")
 
     @property
     def pid(self) -> int:
@@ -89,6 +115,14 @@ class Filtered:
             if code != 250:
                 raise smtplib.SMTPDataError(code, text)
             return text.decode()
+
+
+def _scope(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    if name == "default":
+        return {"scope": "default", "fields": dict(fields)}
+    if "@" in name:
+        return {"scope": "group", "name": name, "members": [name], "fields": dict(fields)}
+    return {"scope": "domain", "name": name, "fields": dict(fields)}
 
 
 def mail(subject: str = "hello", attachment: bytes = b"", name: str = "", **fields: str) -> bytes:
