@@ -127,7 +127,14 @@ class Stack:
             "agent": lambda: self.processes.alive("agent"),
         }
         for name, ready in waits.items():
-            wait_for(ready, name, deadline=60, explain=lambda name=name: self.last_words(name))  # type: ignore[misc]
+            wait_for(
+                lambda name=name, ready=ready: ready() or not self.processes.alive(name),  # type: ignore[misc]
+                name,
+                deadline=60,
+                explain=lambda name=name: self.last_words(name),  # type: ignore[misc]
+            )
+            if not self.processes.alive(name):
+                raise RuntimeError(f"{name} does not start: {self.last_words(name)}")
 
     def stop(self) -> None:
         """Everything, Postfix first, so that nothing is in transit."""
