@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from trial import places
+from trial.ports import is_free
 from trial.postfix import reachable
 from trial.samples import SAMPLES
 
@@ -30,7 +31,7 @@ def trial(program: str, *arguments: str | Path, code: int = 0) -> str:
 def test_run_twice_then_stop(state: Path) -> None:
     with socket.socket() as stranger:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if places.is_free(places.PREFERRED.web):
+        if is_free(places.PREFERRED.web):
             stranger.bind(("127.0.0.1", places.PREFERRED.web))
             stranger.listen()
         first = trial("run", "--state", state)
