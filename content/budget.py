@@ -10,17 +10,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from mailweir.config import Content
-
-
-class LimitExceeded(Exception):
-    """A limit was reached; its text names the setting and its value.
-
-    whole: nothing more of this message can be looked at (files, bytes, time), not just this one place.
-    """
-
-    def __init__(self, detail: str, *, whole: bool = False) -> None:
-        super().__init__(detail)
-        self.whole = whole
+from mailweir.content.trouble import LimitExceeded
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ import array
 import ctypes
 import gc
 import json
+import logging
 import os
 import resource
 import signal
@@ -19,9 +20,10 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from mailweir.config import Content
-from mailweir.content.budget import Budget, LimitExceeded
+from mailweir.content.budget import Budget
 from mailweir.content.findings import Finding
 from mailweir.content.item import Item, adopt_fd, to_fd
+from mailweir.content.trouble import LimitExceeded
 from mailweir.content.walk import Walk
 
 MESSAGE = 1 << 16
@@ -62,17 +64,26 @@ def template(control: socket.socket, limits: Content) -> None:
                 here.close()
             else:
                 children.discard(wish)
-                os.kill(wish, signal.SIGKILL)
+                _kill(wish)
                 _, status = os.waitpid(wish, 0)
                 send(control, os.waitstatus_to_exitcode(status))
     except EOFError:
         for pid in children:
-            os.kill(pid, signal.SIGKILL)
+            _kill(pid)
+
+
+def _kill(pid: int) -> None:
+    """End a child of ours and what it started; the group is missing when it died before making one."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        os.kill(pid, signal.SIGKILL)
 
 
 def _child(sock: socket.socket, limits: Content) -> NoReturn:
     code = 1
     try:
+        os.setpgid(0, 0)  # so that an unpacker it started dies with it
         _die_with_parent()
         resource.setrlimit(resource.RLIMIT_DATA, (limits.child_memory, limits.child_memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -120,6 +131,7 @@ def _serve(sock: socket.socket, limits: Content, job: dict[str, Any], fd: int) -
 
 def main() -> None:
     """Started by pool.py with the control socket as descriptor 0 and the limits as one JSON argument."""
+    logging.disable()  # the parsers' complaints about hostile files are findings, not our log
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle; we end when it does
     control = socket.socket(fileno=os.dup(0))
     _die_with_parent()

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mailweir.content.budget import LimitExceeded
 from mailweir.content.headers import Header
 from mailweir.content.item import Item
 from mailweir.content.transfer import decode
+from mailweir.content.trouble import LimitExceeded
 from mailweir.content.walk import Walk
 
 _BLANK = re.compile(rb"\n\r?\n")

@@ -17,6 +17,8 @@ _REMOTE = re.compile(
     re.I,
 )
 
+_TRACKED = re.compile(rb"""<text:tracked-changes(?:\s+text:track-changes\s*=\s*["'](\w+)["'])?""")
+
 
 def is_odf(archive: Archive) -> bool:
     """Whether the archive is an OpenDocument file: by its mimetype or its manifest."""
@@ -35,12 +37,19 @@ def inspect(walk: Walk, item: Item, archive: Archive) -> set[str]:
     if scripts:
         walk.found("macro", item, scripts[0])
     content = archive.text("content.xml")
-    if b"<text:tracked-changes" in content and b"<text:changed-region" in content:
+    text(walk, item, content)
+    text(walk, item, archive.text("styles.xml"))
+    return {name for name in archive.by_name if name.endswith((".xml", ".rdf"))}
+
+
+def text(walk: Walk, item: Item, content: bytes) -> None:
+    """Tracked changes and remote images in the document's text."""
+    changes = _TRACKED.search(content)
+    if changes and (b"<text:changed-region" in content or changes[1] != b"false"):
         walk.found("tracking", item, "tracked changes")
-    remote = _REMOTE.search(content) or _REMOTE.search(archive.text("styles.xml"))
+    remote = _REMOTE.search(content)
     if remote:
         walk.found("tracking", item, "remote image " + remote[1].decode("utf-8", "replace"))
-    return {name for name in archive.by_name if name.endswith((".xml", ".rdf"))}
 
 
 def _is_script(name: str) -> bool:

@@ -1,18 +1,21 @@
-"""OLE compound files: finds out what they hold, and hands each document in them to its module."""
+"""OLE compound files: finds out what they hold, and hands each document or object in them to its module."""
 
 from __future__ import annotations
 
 import olefile
 
+from mailweir.content import doc, msg, office_unlock, ole_package, ppt, xls
 from mailweir.content.item import Item, file_of
-from mailweir.content.walk import Corrupt, Walk
+from mailweir.content.trouble import Corrupt
+from mailweir.content.walk import Walk
 
 _DOCUMENTS = {
-    "worddocument": "doc",
-    "workbook": "xls",
-    "book": "xls",
-    "powerpoint document": "ppt",
+    "worddocument": doc.inspect,
+    "workbook": xls.inspect,
+    "book": xls.inspect,
+    "powerpoint document": ppt.inspect,
 }
+_OBJECTS = ("package", "contents", "embeddedodf", "\x01ole10native")
 
 
 def look(walk: Walk, item: Item) -> None:
@@ -28,21 +31,44 @@ def _inspect(walk: Walk, item: Item, ole: olefile.OleFileIO) -> None:
     paths = ole.listdir(streams=True, storages=False)
     names = {"/".join(path).lower() for path in paths}
     if "encryptedpackage" in names:
-        walk.found("encrypted-office", item, "password" if "encryptioninfo" in names else "rights management")
+        _encrypted(walk, item, names)
         return
-    if any("drmcontent" in name for name in names):
+    if any(name.endswith(("drmcontent", "drmviewercontent")) for name in names):
         walk.found("encrypted-office", item, "rights management")
         return
+    walk.budget.announce(len(paths), 0)
+    if any(name.endswith("__properties_version1.0") for name in names):
+        msg.inspect(walk, item, ole, paths)
     for path in paths:
-        last = path[-1].lower()
-        if last in ("_vba_project", "dir") and len(path) > 1 and path[-2].lower() == "vba":
-            walk.found("macro", item, "VBA")
-        elif last in _DOCUMENTS:
-            _document(walk, item, ole, path)
+        _stream(walk, item, ole, path)
+    if _is_cut_off(ole, len(item.data)):
+        raise Corrupt("cut off")
 
 
-def _document(walk: Walk, item: Item, ole: olefile.OleFileIO, path: list[str]) -> None:
-    from mailweir.content import doc, ppt, xls
+def _encrypted(walk: Walk, item: Item, names: set[str]) -> None:
+    if any("drm" in name for name in names if "dataspaces" in name):
+        walk.found("encrypted-office", item, "rights management")
+    elif not office_unlock.unlock(walk, item):
+        walk.found("encrypted-office", item, "password")
 
-    module = {"doc": doc, "xls": xls, "ppt": ppt}[_DOCUMENTS[path[-1].lower()]]
-    module.inspect(walk, item, ole, path)
+
+def _stream(walk: Walk, item: Item, ole: olefile.OleFileIO, path: list[str]) -> None:
+    last = path[-1].lower()
+    parent = path[-2].lower() if len(path) > 1 else ""
+    if (last in ("dir", "_vba_project") and parent == "vba") or "_vba_project_cur" in parent:
+        walk.found("macro", item, "VBA")
+    elif last in _DOCUMENTS:
+        _DOCUMENTS[last](walk, item, ole, path)
+    elif last in _OBJECTS:
+        content = ole.openstream(path).read()
+        name, content = ole_package.native(content) if last == "\x01ole10native" else ("", content)
+        walk.budget.take(len(content))
+        walk.member(item, name or "/".join(path).replace("\x01", ""), content)
+    elif last == "encryptedpackage":
+        walk.found("encrypted-office", item, "an embedded document has a password")
+
+
+def _is_cut_off(ole: olefile.OleFileIO, size: int) -> bool:
+    """Whether sectors in use lie beyond the end of the file; a last one may be short."""
+    used = max((index for index, state in enumerate(ole.fat) if state != 0xFFFFFFFF), default=0)
+    return (used + 1) * ole.sectorsize > size

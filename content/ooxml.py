@@ -38,7 +38,7 @@ def inspect(walk: Walk, item: Item, archive: Archive) -> set[str]:
     macros(walk, item, types)
     for name in archive.by_name:
         if name.endswith(".rels"):
-            _relations(walk, item, name, archive.text(name))
+            relations(walk, item, archive.text(name))
         elif word and name.endswith("settings.xml"):
             settings(walk, item, archive.text(name))
         elif word and _STORY.search(name):
@@ -69,7 +69,8 @@ def tracked(walk: Walk, item: Item, text: bytes) -> None:
         walk.found("tracking", item, f"tracked revision (w:{change[1].decode()})")
 
 
-def _relations(walk: Walk, item: Item, name: str, text: bytes) -> None:
+def relations(walk: Walk, item: Item, text: bytes) -> None:
+    """Relationships to macros, and to what stands elsewhere."""
     for tag in re.finditer(rb"<(?:\w+:)?Relationship\b([^>]*)>", text):
         found = {key: one or other for key, one, other in _ATTRIBUTE.findall(tag[1])}
         kind = found.get(b"Type", b"").rsplit(b"/", 1)[-1].lower()

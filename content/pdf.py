@@ -5,7 +5,8 @@ from __future__ import annotations
 import pikepdf
 
 from mailweir.content.item import Item, file_of
-from mailweir.content.walk import Corrupt, Walk
+from mailweir.content.trouble import Corrupt
+from mailweir.content.walk import Walk
 
 
 def look(walk: Walk, item: Item) -> None:

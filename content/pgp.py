@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from mailweir.content import pgp_packets
 from mailweir.content.item import Buffer, Item
+from mailweir.content.sniff import says_pgp
 from mailweir.content.walk import Walk
 
 MARK = b"-----BEGIN PGP MESSAGE"
@@ -19,23 +20,12 @@ _BREAK = re.compile(rb"<(?:br|/p|/div|/li|/tr)\b[^>]*>", re.I)
 _TAG = re.compile(rb"<[^>]{0,2000}>")
 _QUOTE = re.compile(rb"^(?:[ \t]*[>|])+[ \t]?", re.M)
 _MAX_INNER = 1 << 26
-_NAMES = (".pgp", ".gpg", ".asc")
 
 
 def look(walk: Walk, item: Item) -> None:
     """A binary OpenPGP message."""
-    declared = "pgp" in item.type or item.name.lower().endswith(_NAMES)
-    message(walk, item, item.data, declared=declared)
-
-
-def armoured(walk: Walk, item: Item) -> None:
-    """Every armoured message within a text or HTML part."""
-    for index, data in enumerate(blocks(item.data), 1):
-        message(walk, item, data, declared=True, name=f"pgp{index}")
-
-
-def message(walk: Walk, item: Item, data: bytes | Buffer, *, declared: bool, name: str = "pgp") -> None:
-    """Report encrypted packets; look into the content of a signed or compressed message."""
+    declared = says_pgp(item)
+    data: Buffer = item.data
     if pgp_packets.is_encrypted(data, declared=declared):
         walk.found("pgp-encrypted", item, _how(data))
         return
@@ -52,9 +42,18 @@ def message(walk: Walk, item: Item, data: bytes | Buffer, *, declared: bool, nam
         if packet.tag == pgp_packets.LITERAL:
             body = pgp_packets.body_of(data, packet)
             length = body[1] if len(body) > 1 else 0
-            inside = item.member(body[2 : 2 + length].decode("utf-8", "replace") or name, body[6 + length :])
+            inside = item.member(body[2 : 2 + length].decode("utf-8", "replace") or "pgp", body[6 + length :])
             walk.opened(inside)
             walk.look(inside)
+
+
+def armoured(walk: Walk, item: Item) -> None:
+    """Every armoured message within a text or HTML part."""
+    for data in blocks(item.data):
+        if pgp_packets.is_encrypted(data, declared=True):
+            walk.found("pgp-encrypted", item, _how(data))
+        elif data:
+            walk.look_as("pgp", item.member("", data, "application/pgp"))
 
 
 def _how(data: bytes | Buffer) -> str:

@@ -103,14 +103,16 @@ def _session_key(data: Buffer, packet: Packet) -> bool:
     return body[0] in (5, 6)
 
 
-def looks_like(data: Buffer) -> bool:
-    """Whether undeclared binary bytes are an OpenPGP message that is worth a look."""
+def looks_like(data: Buffer, *, declared: bool = False) -> bool:
+    """Whether binary bytes are an OpenPGP message that is worth a look; declared: by type or name."""
     first = data[0]
     if not first & 0x80:
         return False
     tag = first & 0x3F if first & 0x40 else first >> 2 & 15
     if tag in (PKESK, SKESK, MARKER):
-        return is_encrypted(data)
+        return is_encrypted(data, declared=declared)
+    if declared and tag in DATA:
+        return is_encrypted(data, declared=True)
     if tag == COMPRESSED:
         inner = decompressed(data, 64)
         return bool(inner) and _begins_message(inner)

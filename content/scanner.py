@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mailweir.config import Config
 from mailweir.content import signatures
-from mailweir.content.budget import Budget, LimitExceeded, out_of_time
+from mailweir.content.budget import Budget, out_of_time
 from mailweir.content.findings import Attachment, Finding, Scan
 from mailweir.content.item import Buffer, Item, adopt_fd, to_fd
 from mailweir.content.pool import Outcome, Pool
+from mailweir.content.trouble import LimitExceeded
 from mailweir.content.walk import Walk
 from mailweir.errors import Unavailable
 

@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mailweir.content.budget import LimitExceeded
 from mailweir.content.item import Buffer, Collector, Item
-from mailweir.content.walk import Corrupt, Walk
+from mailweir.content.trouble import Corrupt, LimitExceeded
+from mailweir.content.walk import Walk
 
 _PKCS7 = bytes.fromhex("2a864886f70d0107")
 _CT = bytes.fromhex("2a864886f70d01091001")

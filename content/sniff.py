@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 
-from mailweir.content import pgp_packets
+from mailweir.content import pgp_packets, sevenzip_header, zip_directory
 from mailweir.content.item import Buffer, Item
+
+HEAD = 4096
 
 _START = (
     (b"PK\x03\x04", "zip"),
@@ -17,43 +19,143 @@ _START = (
     (b"PK\x07\x08PK", "zip"),
     (b"PK00PK\x03\x04", "zip"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07\x00", "rar"),
+    (b"Rar!\x1a\x07\x01\x00", "rar"),
+    (b"{\\rt", "rtf"),
+    (b"MSCF\0\0\0\0", "cab"),
+    (b"\x1f\x8b\x08", "gzip"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"LZIP\x01", "lzip"),
+    (b"\x1f\x9d", "compress"),
+    (b"070701", "cpio"),
+    (b"070702", "cpio"),
+    (b"070707", "cpio"),
+    (b"!<arch>\n", "ar"),
+    (b"xar!", "xar"),
+    (b"\xed\xab\xee\xdb", "rpm"),
+    (b"\x78\x9f\x3e\x22", "tnef"),
+    (b"\x76\xe8\x04\x60\xc4\x11\xe3\x86", "rpmsg"),
+    (b"ActiveMime", "activemime"),
+    (b"\x09\x00\x04\x00", "biff"),
+    (b"\x09\x02\x06\x00", "biff"),
+    (b"\x09\x04\x06\x00", "biff"),
+    (b"\x09\x08\x08\x00", "biff"),
+    (b"\x09\x08\x10\x00", "biff"),
+    (b"MZ", "program"),
+    (b"\x7fELF", "program"),
+    (b"\xff\xfe", "utf16"),
+    (b"\xfe\xff", "utf16"),
+    # Containers that nothing here opens.
+    (b"\x60\xea", "arj"),
+    (b"MSWIM\0\0\0", "closed"),
+    (b"EGGA", "closed"),
+    (b"ALZ\x01", "closed"),
+    (b"ArC\x01", "closed"),
+    (b"SIT!", "closed"),
+    (b"StuffIt", "closed"),
+    (b"vhdxfile", "closed"),
+    (b"conectix", "closed"),
+    (b"RE~^", "closed"),
+    (b"\x89LZO\0\r\n\x1a\n", "closed"),
+    (b"LRZI", "closed"),
+    (b"RZIP", "closed"),
+    (b"7kSt\xa0", "closed"),
+    (b"zPQ", "closed"),
+    (b"ZOO 2", "closed"),
 )
+_BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+_LHA = re.compile(rb"..-(?:lh[0-7ds]|lz[45s]|pm[0-2])-", re.S)
 _PDF = re.compile(rb"%PDF-\d")
 _CMS = re.compile(
-    rb"\x30(?:\x80|[\x00-\x7f]|\x81.|\x82..|\x83...|\x84....)\x06[\x09\x0b]\x2a\x86\x48\x86\xf7\x0d\x01(?:\x07|\x09\x10\x01)",
+    rb"\x30(?:\x80|[\x00-\x7f]|\x81.|\x82..|\x83...|\x84....)"
+    rb"\x06[\x09\x0b]\x2a\x86\x48\x86\xf7\x0d\x01(?:\x07|\x09\x10\x01)",
     re.S,
 )
 _TEXT = re.compile(rb"[^\x00-\x08\x0e-\x1a\x1c-\x1f]*\Z")
+_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|\?mso|pkg:|w:|office:)", re.I)
 _HEADER = re.compile(rb"(?:>?From [^\n]*\n)?(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+", re.S)
 _MAIL = re.compile(
-    rb"^(?:received|return-path|from|date|mime-version|message-id|delivered-to|content-type):",
+    rb"^(received|return-path|from|date|mime-version|message-id|delivered-to|content-type|subject|to):",
     re.I | re.M,
 )
-HEAD = 4096
 
 
 def sniff(item: Item) -> str:
     """The item's format."""
     data = item.data
     head = data[:HEAD]
+    if not head:
+        return ""
+    if item.type in ("message/rfc822", "message/global", "message/external-body"):
+        return "message"
+    format_ = _binary(item, head) or _textual(head)
+    if format_:
+        return format_
+    if pgp_packets.looks_like(data, declared=says_pgp(item)):
+        return "pgp"
+    return "zip" if zip_directory.stands_at_end(data) else ""
+
+
+def says_pgp(item: Item) -> bool:
+    """Whether type or name declare OpenPGP."""
+    return "pgp" in item.type or item.name.lower().endswith((".pgp", ".gpg", ".asc"))
+
+
+def _binary(item: Item, head: bytes) -> str:
     for signature, format_ in _START:
         if head.startswith(signature):
-            return format_
+            return "" if format_ == "arj" and not _is_arj(head) else format_
     if _PDF.search(head, 0, 1024 + 8):
         return "pdf"
     if _CMS.match(head):
         return "cms"
-    if not data:
-        return ""
-    if item.type.startswith("message/") or looks_like_mail(head):
-        return "message"
-    if _TEXT.match(head):
-        return "text"
-    if pgp_packets.looks_like(data):
-        return "pgp"
-    if data.rfind(b"PK\x05\x06", max(0, len(data) - 65_557)) >= 0:
-        return "zip"
+    if _BZIP2.match(head):
+        return "bzip2"
+    if _LHA.match(head):
+        return "lha"
+    if is_tar(head):
+        return "tar"
+    if head[7:14] == b"**ACE**":
+        return "closed"
+    if item.data[32769:32774] == b"CD001":
+        return "iso"
+    if head[:3] == b"\x5d\0\0" and item.name.lower().endswith((".lzma", ".tlz")):
+        return "lzma"
     return ""
+
+
+def _textual(head: bytes) -> str:
+    if looks_like_mail(head):
+        return "message"
+    if not _TEXT.match(head):
+        return ""
+    if _XML.match(head):
+        if b"http://schemas.microsoft.com/office/2006/xmlPackage" in head or b"wordml" in head:
+            return "wordxml"
+        if b"urn:oasis:names:tc:opendocument:xmlns:office" in head and b"<office:document" in head:
+            return "flatodf"
+    return "text"
+
+
+def _is_arj(head: bytes) -> bool:
+    size = int.from_bytes(head[2:4], "little")
+    return 30 <= size <= 2600 and head[10:11] == b"\x02" and 30 <= head[4] <= 60
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether the first 512 bytes are a tar header: by its checksum, as old tar has no signature."""
+    block = head[:512]
+    if len(block) < 512 or not block[0]:
+        return False
+    try:
+        told = int(block[148:156].strip(b" \0"), 8)
+    except ValueError:
+        return False
+    total = sum(block) - sum(block[148:156]) + 8 * 32
+    return told == total
 
 
 def looks_like_mail(head: bytes) -> bool:
@@ -65,3 +167,17 @@ def looks_like_mail(head: bytes) -> bool:
 def is_message(data: Buffer) -> bool:
     """Whether a file given by hand should be read as a message."""
     return looks_like_mail(data[:HEAD])
+
+
+def embedded_archive(data: Buffer) -> tuple[int, str]:
+    """Where in a program a self-extracting archive begins, and its format; (-1, "") when there is none."""
+    at = -1
+    while (at := data.find(b"7z\xbc\xaf\x27\x1c", at + 1)) >= 0:
+        if sevenzip_header.is_start(data, at):
+            return at, "7z"
+    while (at := data.find(b"Rar!\x1a\x07", at + 1)) >= 0:
+        if data[at + 6 : at + 7] == b"\0" and data[at + 9 : at + 10] == b"\x73":
+            return at, "rar"
+        if data[at + 6 : at + 8] == b"\x01\0" and data[at + 13 : at + 14] in (b"\x01", b"\x04"):
+            return at, "rar"
+    return (0, "zip") if zip_directory.stands_at_end(data) else (-1, "")

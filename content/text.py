@@ -10,11 +10,15 @@ from mailweir.content.item import Item
 from mailweir.content.walk import Walk
 
 _PEM = re.compile(rb"-----BEGIN (?:PKCS7|CMS)-----(.{1,200000000}?)(?:-----END|\Z)", re.S)
+# SYLK, Excel's old text format: the option E marks a macro sheet.
+_SYLK_MACROS = re.compile(rb"^O;(?:[^;\r\n]*;)*E[;\r\n]", re.M)
 
 
 def look(walk: Walk, item: Item) -> None:
     """Each check begins with a plain search, so ordinary text costs next to nothing."""
     data = item.data
+    if data[:4] == b"ID;P" and _SYLK_MACROS.search(data):
+        walk.found("macro", item, "Excel 4.0 macro sheet")
     if data.find(pgp.MARK) >= 0:
         pgp.armoured(walk, item)
     if data.find(b"begin ") >= 0 or data.find(b"begin-base64 ") >= 0:

@@ -10,33 +10,60 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Protocol
 
-from mailweir.content.budget import Budget, LimitExceeded
+from mailweir.content.budget import Budget
 from mailweir.content.findings import Finding
 from mailweir.content.item import Buffer, Item
 from mailweir.content.sniff import sniff
+from mailweir.content.trouble import Corrupt, LimitExceeded, Unsupported
 
 # format -> module with `look(walk, item)`
 HERE = {  # cheap and safe: looked at in the worker itself
     "message": "mime",
     "text": "text",
-    "pgp": "pgp",
+    "utf16": "utf16",
+    "closed": "closed",
+    "arj": "closed",
+    "rpmsg": "rpmsg",
 }
 ISOLATED = {  # opened in a child process
     "zip": "zip",
     "ole": "ole",
     "pdf": "pdf",
     "cms": "smime",
+    "pgp": "pgp",
+    "7z": "sevenzip",
+    "rar": "rar",
+    "tnef": "tnef",
+    "rtf": "rtf",
+    "wordxml": "wordxml",
+    "flatodf": "flatodf",
+    "activemime": "activemime",
+    "biff": "xls",
+    "program": "program",
+    **dict.fromkeys(
+        (
+            "tar",
+            "cpio",
+            "cab",
+            "iso",
+            "lha",
+            "ar",
+            "xar",
+            "rpm",
+            "gzip",
+            "bzip2",
+            "xz",
+            "lzma",
+            "zstd",
+            "lz4",
+            "lzip",
+            "compress",
+        ),
+        "archives",
+    ),
 }
 MAX_FINDINGS = 200
 MAX_DETAIL = 300
-
-
-class Corrupt(Exception):
-    """A file of a known format is damaged or cut off; the text says where."""
-
-
-class Unsupported(Exception):
-    """A container is recognised but cannot be opened; the text says why."""
 
 
 class _Module(Protocol):
@@ -75,6 +102,9 @@ class Walk:
         self._seen.add(key)
         self._report(Finding(kind, item.part, item.name, detail[:MAX_DETAIL]))
 
+    def unlocked(self, kind: str) -> None:
+        """Note that something of that kind could be read, by a password or without asking for one."""
+
     @property
     def count(self) -> int:
         """How many findings there are so far."""
@@ -97,9 +127,14 @@ class Walk:
             self._limit(item, error)
             return
         format_ = sniff(item)
+        if format_:
+            self.look_as(format_, item)
+
+    def look_as(self, format_: str, item: Item) -> None:
+        """Open the item as that format, in a child process where the format asks for it."""
         if format_ in ISOLATED and self._isolate:
             self._isolate(item, format_)
-        elif format_:
+        else:
             self.open(item, format_)
 
     def open(self, item: Item, format_: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
-from mailweir.content import odf, ooxml, zip_members
-from mailweir.content.budget import LimitExceeded
+from mailweir.content import odf, ooxml, zip_members, zip_unlock
 from mailweir.content.item import Buffer, Item
-from mailweir.content.walk import Corrupt, Unsupported, Walk
+from mailweir.content.trouble import Corrupt, LimitExceeded, Unsupported
+from mailweir.content.walk import Walk
 from mailweir.content.zip_directory import Directory, Entry, local_entries, read
 
 
@@ -47,12 +47,13 @@ def look(walk: Walk, item: Item) -> None:
     if directory.encrypted:
         walk.found("encrypted-zip", item, "the central directory is encrypted")
         return
-    locked = _encrypted(walk, item, directory.entries)
     if directory.split:
-        if not locked:
+        if not _encrypted(walk, item, directory.entries):
             raise Unsupported("one part of a split archive")
         return
     _refuse_bombs(walk, directory.entries)
+    if any(entry.encryption for entry in directory.entries) and not zip_unlock.unlock(walk, item):
+        _encrypted(walk, item, directory.entries)
     archive = Archive(walk, item, directory)
     done: set[str] = set()
     if "[Content_Types].xml" in archive.by_name:

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 
 from mailweir.content.item import Buffer
-from mailweir.content.walk import Corrupt
+from mailweir.content.trouble import Corrupt
 
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 _END64, _LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
@@ -54,6 +54,17 @@ class Directory:
     entries: list[Entry]
     encrypted: bool = False  # the directory itself
     split: bool = False
+
+
+def stands_at_end(data: Buffer) -> bool:
+    """Whether what begins as something else ends as a ZIP: with an end record that leads to entries."""
+    at = _find_end(data)
+    if at < 0:
+        return False
+    count, size = struct.unpack_from("<HL", data, at + 10)
+    if data[at - 20 : at - 16] == _LOCATOR64:
+        return True
+    return bool(count) and data[at - size : at - size + 4] == CENTRAL
 
 
 def read(data: Buffer) -> Directory:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mailweir.content.item import Buffer, Collector
-from mailweir.content.walk import Corrupt, Unsupported
+from mailweir.content.trouble import Corrupt, Unsupported
 from mailweir.content.zip_directory import AES, ENCRYPTED, LOCAL, Entry
 
 _PIECE = 1 << 16

@@ -1,0 +1,35 @@
+"""Containers that are recognised but that nothing here opens: said so, instead of passed over."""
+
+from __future__ import annotations
+
+from mailweir.content.item import Item
+from mailweir.content.trouble import Unsupported
+from mailweir.content.walk import Walk
+
+_NAMES = (
+    (b"\x60\xea", "ARJ archive"),
+    (b"MSWIM", "Windows image"),
+    (b"EGGA", "EGG archive"),
+    (b"ALZ\x01", "ALZ archive"),
+    (b"ArC\x01", "FreeArc archive"),
+    (b"SIT!", "StuffIt archive"),
+    (b"StuffIt", "StuffIt archive"),
+    (b"vhdxfile", "virtual disk"),
+    (b"conectix", "virtual disk"),
+    (b"RE~^", "RAR 1.3 archive"),
+    (b"\x89LZO", "lzop file"),
+    (b"LRZI", "lrzip file"),
+    (b"RZIP", "rzip file"),
+    (b"7kSt", "ZPAQ archive"),
+    (b"zPQ", "ZPAQ archive"),
+    (b"ZOO 2", "ZOO archive"),
+)
+
+
+def look(walk: Walk, item: Item) -> None:
+    """Raise Unsupported with the container's name."""
+    head = item.data[:32]
+    for signature, name in _NAMES:
+        if head.startswith(signature):
+            raise Unsupported(name)
+    raise Unsupported("ACE archive")

@@ -1,0 +1,42 @@
+"""Word in one XML file: Flat OPC (2007 and later) and WordprocessingML 2003."""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+from mailweir.content import ooxml
+from mailweir.content.item import Item
+from mailweir.content.walk import Walk
+
+_PART = re.compile(rb"<pkg:part\b([^>]*)>(.*?)</pkg:part>", re.S)
+_NAME = re.compile(rb"""pkg:name\s*=\s*["']([^"']*)""")
+_BINARY = re.compile(rb"<(?:pkg:binaryData|w:binData|w:docOleData|o:OLEObject)\b[^>]*>([A-Za-z0-9+/=\s]+)<")
+_OLD = re.compile(rb"""w:type\s*=\s*["']Word\.(Insertion|Deletion|Formatting|Numbering)["']""")
+_OLD_MACROS = re.compile(rb"""w:macrosPresent\s*=\s*["']yes["']""")
+_OLD_TEMPLATE = re.compile(rb"""<w:attachedTemplate\s+w:val\s*=\s*["']([^"']*)""")
+
+
+def look(walk: Walk, item: Item) -> None:
+    """What ooxml.py looks for in parts of their own stands here in one file."""
+    text = item.data[:]
+    ooxml.macros(walk, item, text)
+    ooxml.settings(walk, item, text)
+    ooxml.tracked(walk, item, text)
+    ooxml.relations(walk, item, text)
+    if _OLD_MACROS.search(text):
+        walk.found("macro", item, "VBA")
+    old = _OLD.search(text)
+    if old:
+        walk.found("tracking", item, f"tracked {old[1].decode().lower()}")
+    template = _OLD_TEMPLATE.search(text)
+    if template:
+        ooxml.relation(walk, item, "attachedtemplate", template[1].decode("utf-8", "replace"))
+    names = [_NAME.search(part[1]) for part in _PART.finditer(text)]
+    for index, found in enumerate(_BINARY.finditer(text)):
+        letters = re.sub(rb"[^A-Za-z0-9+/]", b"", found[1])
+        letters = letters[:-1] if len(letters) % 4 == 1 else letters
+        content = binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+        walk.budget.take(len(content))
+        walk.member(item, f"binary{index + 1}", content)
+    walk.budget.announce(len(names), 0)
