@@ -6,51 +6,139 @@ a kill at any point leaves either all of it or nothing, and the next start goes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import contextlib
+import dataclasses
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from peewee import Database
+from peewee import Database, PeeweeException
 
+from mailweir.errors import Unavailable
+from mailweir.postlog import journal, lines, listed
 from mailweir.postlog.follow import Chunk, Position
+from mailweir.postlog.lines import Counts
 from mailweir.postlog.queue import QueueEntry
+from mailweir.postlog.stamps import Stamps
+from mailweir.postlog.track import Tracker
+from mailweir.records.ingest_cursors import Cursors
+from mailweir.records.ingest_memory import DatabaseMemory
+from mailweir.records.ingest_rows import Writer
 
-
-@dataclass
-class Counts:
-    """What became of the lines read, for the pages and `mailweir doctor`; they only ever grow."""
-
-    read: int = 0
-    understood: int = 0
-    ignored: int = 0  # deliberately: nothing for the records in them
-    not_understood: int = 0
-    orphaned: int = 0  # about a queue file that neither log nor records had told of before
+LOG = "log"  # the cursor's name of the followed log; its row also holds the tracker's state
 
 
 class Ingest:
     """The one writer of a node's messages, legs and deliveries."""
 
     def __init__(self, database: Database, node: int) -> None:
-        """`node` is config.node.number; the tracker's state is loaded from the database."""
-        raise NotImplementedError
+        """`node` is config.node.number; the tracker's state is loaded from the database when first needed."""
+        self._database = database
+        self._node = node
+        self._writer = Writer(database)
+        self._cursors = Cursors(self._writer, node)
+        self._tracker: Tracker | None = None
+        self._stamps = Stamps(0.0)
+        self._seen: dict[str, int] = {}  # what the last queue listing said, by queue ID
+        self.counts = Counts()
 
     def position(self, name: str) -> Position | None:
         """Where following `name` ("log", "journal:00" …) left off; None when it never began."""
-        raise NotImplementedError
+        with self._connected():
+            return self._cursors.position(name)
 
     def take(
         self, *, journals: Mapping[str, Chunk] | None = None, log: Chunk | None = None, now: float
     ) -> Counts:
         """Take in what the journals' chunks (by cursor name) and then the log's chunk hold; one transaction.
 
-        `now` is in seconds since 1970. An empty chunk (or none) only lets what waited come of age. Returns
-        the counts of the log so far. Raises Unavailable when the database does not answer: nothing was
-        taken then, and the same chunks may be given again.
+        `now` is in seconds since 1970. Returns the counts of the log so far. Raises Unavailable when the
+        database does not answer: nothing was taken then, and the same chunks may be given again.
         """
-        raise NotImplementedError
+        with self._transaction(now) as tracker:
+            for name, chunk in (journals or {}).items():
+                if chunk:
+                    _, bad = journal.take(tracker.book, chunk.lines)
+                    self._cursors.moved(name, chunk.position, now, {"not_understood": bad})
+            if log:
+                tracker.feed(lines.read(log.texts, self._stamps, self.counts))
+                self.counts.orphaned = tracker.orphaned
+            self._writer.apply(tracker.flush())
+            if log:
+                self._cursors.finished(LOG, log.position, now)
+            if log or journals:
+                self._cursors.save(LOG, log.position if log else None, self._state(tracker), self.counts, now)
+        return self.counts
 
     def reconcile(self, entries: Sequence[QueueEntry], now: float) -> None:
         """Compare the records with a listing of the queue (queue.snapshot); one transaction.
 
         A pending recipient is cleared only when two listings in a row miss its queue file.
         """
-        raise NotImplementedError
+        with self._transaction(now) as tracker:
+            before, self._seen = self._seen, {entry.queue_id: hash(entry) for entry in entries}
+            for entry in entries:
+                if before.get(entry.queue_id) != self._seen[entry.queue_id]:
+                    listed.take(tracker.book, entry, now)
+            listed.missed(tracker.book, self._cursors.open_legs(), self._seen, now)
+            self._writer.apply(tracker.flush())
+            self._cursors.save(LOG, None, self._state(tracker), self.counts, now)
+
+    def _state(self, tracker: Tracker) -> bytes:
+        state = {"tracker": tracker.state(), "last": self._stamps.last}
+        return zlib.compress(json.dumps(state, separators=(",", ":")).encode(), 1)
+
+    def _load(self, now: float) -> Tracker:
+        memory = DatabaseMemory(self._writer, self._node)
+        tracker = Tracker(
+            self._node, memory, known_until=memory.known_until(), taken_until=memory.taken_until()
+        )
+        state, counts = self._cursors.load(LOG)
+        last = None
+        if state:
+            values: dict[str, Any] = json.loads(zlib.decompress(state))
+            tracker.restore(values["tracker"])
+            last = values["last"]
+        self.counts = Counts(**counts)
+        tracker.orphaned = self.counts.orphaned
+        self._stamps = Stamps(now, last=last)
+        self._stamps.steps_back = self.counts.steps_back
+        self._seen = {}
+        return tracker
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[None]:
+        """Turn the database's troubles into one error that says what to do."""
+        try:
+            self._database.connect(reuse_if_open=True)
+            yield
+        except (PeeweeException, sqlite3.Error, OSError) as error:
+            raise Unavailable(f"the database does not take records: {str(error).strip()}") from error
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "psycopg":
+                raise
+            raise Unavailable(f"the database does not take records: {str(error).strip()}") from error
+
+    @contextlib.contextmanager
+    def _transaction(self, now: float) -> Iterator[Tracker]:
+        """All or nothing; after a failure the tracker is loaded anew, as it has seen what was not written."""
+        done = False
+        try:
+            with self._connected(), self._database.atomic():
+                if self._tracker is None:
+                    self._tracker = self._load(now)
+                yield self._tracker
+            done = True
+        finally:
+            if not done:
+                self._tracker = None
+                self._writer.addresses.forget()
+                with contextlib.suppress(Exception):
+                    self._database.close()
+
+
+def counts_as_dict(counts: Counts) -> dict[str, Any]:
+    """For the cursor's JSON."""
+    return dataclasses.asdict(counts)

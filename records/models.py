@@ -108,6 +108,7 @@ class Leg(Table):
     held = DoubleField(null=True)  # since when it is on hold
     removed = DoubleField(null=True)  # when Postfix removed it
     missed = SmallIntegerField(default=0)  # queue snapshots in a row that did not list it
+    waiting = IntegerField(default=0)  # recipients that Postfix still has to settle, as far as the log told
 
     class Meta:
         indexes = ((("queue_id", "node_id", "arrival"), True),)
@@ -131,6 +132,24 @@ class Delivery(Table):
     delays = TextField(default="")  # Postfix's a/b/c/d
     reply = TextField(default="")
     session_id = BigIntegerField(null=True)
+
+
+class Reject(Table):
+    """An attempt to send us mail that Postfix refused before there was a message; never in Mail In."""
+
+    id = BigIntegerField(primary_key=True)
+    node_id = SmallIntegerField()
+    service = TextField(default="")  # "smtpd", "submission/smtpd", "postscreen" …
+    queue_id = TextField(default="")  # where an earlier recipient had been accepted
+    stage = TextField(default="")  # CONNECT, HELO, MAIL, RCPT, DATA …
+    client_ip = TextField(default="")
+    client_name = TextField(default="")
+    helo = TextField(default="")
+    sender_id = BigIntegerField(null=True)  # null: the client had not come to that
+    recipient_id = BigIntegerField(null=True)
+    code = SmallIntegerField(default=0)  # the SMTP reply's
+    dsn = TextField(default="")
+    reply = TextField(default="")
 
 
 class Session(Table):
@@ -334,6 +353,7 @@ ALL: tuple[type[Table], ...] = (
     Recipient,
     Leg,
     Delivery,
+    Reject,
     Session,
     Finding,
     Attachment,

@@ -1,0 +1,301 @@
+"""The book of queue files being followed: finds or begins them, joins them, and hands on what changed.
+
+Only what the database does not know yet has to survive a restart; the rest is a bounded cache of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
+
+from mailweir.postlog import queue_id as queue_ids
+from mailweir.postlog.changes import Changes
+from mailweir.postlog.legs import Leg, Message
+from mailweir.records.ids import AGENT_SLOT, IdSource, milliseconds_of
+from mailweir.records.words import LegKind, Queue, Status
+
+MOST_LEGS = 8_192  # queue files cached although the database knows them
+MOST_RECEIVING = 4_096  # queue files begun but not yet accepted; the oldest are let go
+RECEIVING_FOR = 3_600.0  # seconds after which one that never came to an end is let go
+
+
+class Memory(Protocol):
+    """What the database knows, for a tracker that meets a queue ID it does not have in its book."""
+
+    def leg(self, queue_id: str) -> dict[str, Any] | None:
+        """The newest leg with this queue ID, its message and recipients (see Book._loaded); or None."""
+
+    def last_id(self, milliseconds: int) -> int:
+        """The largest ID of the tracker's own slot within the second that begins there; 0 for none."""
+
+
+class Book:
+    """All queue files that lines may be about."""
+
+    def __init__(
+        self, node: int, memory: Memory | None = None, *, known_until: int = 0, taken_until: int = 0
+    ) -> None:
+        """known_until: the database's latest arrival of a leg (microseconds); taken_until: its largest ID."""
+        self.node = node
+        self.now = 0.0  # time of the latest line
+        self.legs: dict[str, Leg] = {}
+        self.receiving: dict[str, Leg] = {}  # those of them that Postfix has not accepted yet
+        self.memory = memory
+        self.orphaned = 0
+        self._known_until = self._horizon = known_until
+        self._careful_until = milliseconds_of(taken_until) // 1000 + 1 if taken_until else 0  # seconds
+        self._second = 0
+        self._ids = IdSource(node, AGENT_SLOT)
+        self.last_id = 0
+        self._messages: WeakValueDictionary[int, Message] = WeakValueDictionary()
+        self._dirty: list[Leg] = []
+        self._ended: list[Leg] = []
+        self._ended_before: list[Leg] = []
+        self._changes = Changes()
+
+    # IDs
+
+    def next_id(self, time: float) -> int:
+        """A new ID for that moment; never one that the database has."""
+        milliseconds = int(time * 1000)
+        if self._careful_until and milliseconds // 1000 != self._second:
+            self._second = milliseconds // 1000
+            if self._second <= self._careful_until and self.memory is not None:
+                taken = self.memory.last_id(self._second * 1000)
+                if taken > self.last_id:
+                    self._ids = IdSource(self.node, AGENT_SLOT, taken)
+        self.last_id = self._ids.next(milliseconds)
+        return self.last_id
+
+    # finding and beginning
+
+    def find(self, queue_id: str) -> Leg | None:
+        """The queue file that a line names, from the book or the database."""
+        leg = self.legs.get(queue_id)
+        if leg is not None or not self._horizon or self.memory is None:
+            return leg
+        arrival = queue_ids.arrival_us(queue_id)
+        if arrival is not None and arrival > self._horizon:
+            return None
+        found = self.memory.leg(queue_id)
+        return self._loaded(found) if found else None
+
+    def begin(self, queue_id: str, time: float, arrival: float | None = None) -> Leg:
+        """A new queue file, or the one known already when its ID can only be the same file's.
+
+        time: of the line; arrival: seconds since 1970 when known better than that.
+        """
+        exact = queue_ids.arrival_us(queue_id)
+        if exact is not None:
+            known = self.legs.get(queue_id)
+            if known is None and exact <= self._known_until:
+                known = self.find(queue_id)
+            if known is not None:
+                return known
+        micros = (
+            exact
+            if exact is not None
+            else self._short_arrival(queue_id, time if arrival is None else arrival)
+        )
+        identifier = self.next_id(time)
+        leg = Leg(identifier, queue_id, micros, Message(identifier))
+        leg.seen = time
+        self.enter(leg)
+        return leg
+
+    @staticmethod
+    def _short_arrival(queue_id: str, seconds: float) -> int:
+        micros = queue_ids.short_micros(queue_id)
+        if micros is None:
+            return int(seconds * 1_000_000)
+        return int(seconds) * 1_000_000 + micros
+
+    def enter(self, leg: Leg) -> None:
+        """Enter a new leg; one with the same (reused) ID that was never seen to end is closed as unknown."""
+        old = self.legs.get(leg.queue_id)
+        if old is None and len(leg.queue_id) < queue_ids.SHORTEST_LONG:
+            old = self.find(leg.queue_id)
+        if old is not None and old.accepted and old.queue != Queue.GONE:
+            self.end(old, leg.seen, Status.UNKNOWN)
+        self.legs[leg.queue_id] = self.receiving[leg.queue_id] = leg
+
+    def end(self, leg: Leg, time: float, status: Status) -> None:
+        """The queue file is gone; recipients it still carried get that status."""
+        leg.queue, leg.removed = Queue.GONE, time
+        for recipient in leg.pending():
+            recipient.settle(status, time)
+        self.touch(leg)
+
+    def touch(self, leg: Leg) -> None:
+        """Note that the leg or its message has something to be written."""
+        if not leg.dirty:
+            leg.dirty = True
+            self._dirty.append(leg)
+
+    def accept(self, leg: Leg) -> None:
+        """Postfix has taken the responsibility: from here on it is in the records."""
+        leg.accepted = True
+        self.receiving.pop(leg.queue_id, None)
+        if not leg.dirty:
+            leg.dirty = True
+            self._dirty.append(leg)
+
+    def forget(self, leg: Leg) -> None:
+        """Drop a queue file that Postfix never accepted."""
+        if self.receiving.get(leg.queue_id) is leg:
+            del self.receiving[leg.queue_id]
+            self.legs.pop(leg.queue_id, None)
+
+    # messages
+
+    def rekey(self, message: Message, identifier: int) -> None:
+        """Give a reconstructed message the ID that the filter's journal has for it."""
+        if message.stored:
+            self._changes.rekeyed.append((message.id, identifier))
+        message.id = identifier
+        message.stored, message.dirty = False, True
+        for recipient in message.recipients.values():
+            recipient.stored = False
+        self._messages[identifier] = message
+
+    def join(self, child: Leg, parent: Leg, kind: LegKind) -> None:
+        """Make a leg a further queue file of another's message (or, a bounce, a file about it)."""
+        child.kind, child.parent_id = kind, parent.id
+        own, message = child.message, parent.message
+        self.touch(child)
+        if child.probe:
+            child.probe = False
+            if child.stored:
+                self._changes.adopted.append((message.id, child.id))
+        if own is message or own.id != child.id:
+            return
+        if own.stored:
+            self._changes.rekeyed.append((own.id, message.id))
+        own.stored = True  # never written as a message of its own from here on
+        message.shared = True
+        self._messages[message.id] = message
+        for leg in [one for one in self.legs.values() if one.message is own] if own.shared else [child]:
+            leg.message = message
+        child.message = message
+        if child.carries:
+            self._adopt(own, message, child)
+        self.touch(parent)
+
+    @staticmethod
+    def _adopt(own: Message, message: Message, child: Leg) -> None:
+        """Carry over what a leg already told of recipients, before it was known whose they are."""
+        for key, recipient in own.recipients.items():
+            known = message.recipients.get(key)
+            recipient.stored = False
+            if known is None:
+                message.recipients[key] = recipient
+                continue
+            known.settle(recipient.status, recipient.changed, recipient.dsn, recipient.reply)
+            known.attempts += recipient.attempts
+            known.leg_id, known.finals = child.id, recipient.finals
+
+    # writing
+
+    @property
+    def changes(self) -> Changes:
+        """What the coming flush will hand on; sessions and rejects are entered here directly."""
+        return self._changes
+
+    def flush(self) -> Changes:
+        """All that changed since the last flush; what is settled leaves the book."""
+        changes = self._changes
+        for leg in self._dirty:
+            leg.dirty = False
+            if leg.accepted:
+                self._write(leg, changes)
+        self._dirty = []
+        self._changes = Changes()
+        self._let_go()
+        return changes
+
+    def _write(self, leg: Leg, changes: Changes) -> None:
+        message = leg.message
+        identifier = None if leg.probe else message.id
+        if identifier is not None:
+            self._write_message(message, identifier, changes)
+        if leg.stored:
+            changes.changed_legs.append(leg.changed_row())
+        else:
+            leg.stored = True
+            changes.legs.append(leg.row(self.node))
+        if leg.deliveries:
+            changes.deliveries += [(row[0], identifier, *row[1:]) for row in leg.deliveries]
+            leg.deliveries = []
+        if leg.queue == Queue.GONE:
+            self._ended.append(leg)
+        elif identifier is not None:
+            self._messages[identifier] = message
+
+    def _write_message(self, message: Message, identifier: int, changes: Changes) -> None:
+        if not message.stored:
+            message.stored, message.dirty = True, False
+            changes.messages.append(message.row(self.node))
+        elif message.dirty:
+            message.dirty = False
+            changes.changed_messages.append(message.changed_row())
+        for recipient in message.recipients.values():
+            if not recipient.stored:
+                recipient.stored, recipient.dirty = True, False
+                changes.recipients.append(recipient.row(identifier))
+            elif recipient.dirty:
+                recipient.dirty = False
+                changes.changed_recipients.append(recipient.changed_row(identifier))
+
+    def _let_go(self) -> None:
+        """Drop what ended before the last flush, as late lines may come, and what there is too much of."""
+        for leg in self._ended_before:
+            if leg.queue == Queue.GONE and not leg.dirty:
+                self._drop(leg)
+        self._ended_before, self._ended = self._ended, []
+        oldest = iter(list(self.receiving.values())[: max(0, len(self.receiving) - MOST_RECEIVING)])
+        for leg in oldest:
+            self.forget(leg)
+        while self.receiving:
+            leg = next(iter(self.receiving.values()))
+            if leg.seen > self.now - RECEIVING_FOR:
+                break
+            self.forget(leg)
+        if len(self.legs) > MOST_LEGS:
+            for leg in list(self.legs.values())[: MOST_LEGS // 4]:
+                if leg.stored and not leg.dirty:
+                    self._drop(leg)
+
+    def _drop(self, leg: Leg) -> None:
+        """Take a leg that the database knows out of the book; find() brings it back when it is needed."""
+        if self.legs.get(leg.queue_id) is leg:
+            del self.legs[leg.queue_id]
+        self._horizon = max(self._horizon, leg.arrival)
+
+    # from the database and over restarts
+
+    def _loaded(self, found: dict[str, Any]) -> Leg:
+        leg = Leg.from_values(found["leg"])
+        message = self._messages.get(found["leg"]["message_id"] or 0)
+        if message is None:
+            message = Message.from_values(found) if found["message"] else Message(leg.id)
+            self._messages[message.id] = message
+        leg.message = message
+        self.legs[leg.queue_id] = leg
+        return leg
+
+    def state(self) -> dict[str, Any]:
+        """What a restart needs and the database does not have."""
+        return {
+            "last_id": self.last_id,
+            "now": self.now,
+            "receiving": [leg.receiving_values() for leg in self.receiving.values()],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of state()."""
+        self.last_id = state["last_id"]
+        self._ids = IdSource(self.node, AGENT_SLOT, self.last_id)
+        self.now = state["now"]
+        for values in state["receiving"]:
+            leg = Leg.from_receiving(values)
+            self.legs[leg.queue_id] = self.receiving[leg.queue_id] = leg

@@ -1,0 +1,233 @@
+"""The state that tracking keeps: messages, their recipients, and the queue files that carry them.
+
+Once written, all of it can be loaded again from the database, so what stands in memory is only a bounded
+cache, apart from queue files that are still being received.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mailweir.postlog.changes import UNKNOWN_ADDRESS, Row
+from mailweir.records.words import Direction, LegKind, Queue, Source, Status
+
+PENDING = frozenset({Status.FILTERING, Status.STALLED, Status.QUEUED, Status.DEFERRED})
+# With several final addresses the recipient shows the state that needs most attention.
+_WORST = (
+    Status.STALLED, Status.QUEUED, Status.DEFERRED, Status.FAILED, Status.RETURNED, Status.DELETED,
+    Status.UNKNOWN, Status.DELIVERED,
+)  # fmt: skip
+
+
+def key_of(address: str) -> str:
+    """What makes two spellings the same recipient: Postfix may change a domain's case on the way."""
+    local, at, domain = address.rpartition("@")
+    return f"{local}@{domain.lower()}" if at else address
+
+
+class Recipient:
+    """One envelope recipient of a message."""
+
+    __slots__ = (
+        "address", "attempts", "changed", "direction", "dirty", "dsn", "finals", "leg_id", "reply",
+        "status", "stored", "trace", "verdict",
+    )  # fmt: skip
+
+    def __init__(self, address: str, status: int, direction: int, leg_id: int | None, changed: float) -> None:
+        self.address = address
+        self.status = status
+        self.direction = direction
+        self.leg_id = leg_id
+        self.changed = changed
+        self.verdict = self.trace = self.dsn = self.reply = ""
+        self.attempts = 0
+        self.finals: dict[str, int] | None = None  # status by final address, when an alias led to several
+        self.stored = False
+        self.dirty = True
+
+    def row(self, message_id: int) -> Row:
+        """All columns, in the order of changes.RECIPIENT."""
+        return (
+            message_id, self.address, self.direction, self.status, self.verdict, self.trace, self.leg_id,
+            self.attempts, self.dsn, self.reply, self.changed,
+        )  # fmt: skip
+
+    def changed_row(self, message_id: int) -> Row:
+        """The columns of changes.RECIPIENT_SET, then message and address."""
+        return (
+            self.direction, self.status, self.leg_id, self.attempts, self.dsn, self.reply, self.changed,
+            message_id, self.address,
+        )  # fmt: skip
+
+    def settle(self, status: int, time: float, dsn: str = "", reply: str = "") -> None:
+        """Its state from now on."""
+        self.status, self.changed, self.dirty = status, time, True
+        if dsn or reply:
+            self.dsn, self.reply = dsn, reply
+
+    def tried(self, final: str, status: int) -> int:
+        """Note what became of one final address; returns the state of the recipient as a whole."""
+        if self.finals is None:
+            self.finals = {}
+        self.finals[final] = status
+        states = set(self.finals.values())
+        return next((state for state in _WORST if state in states), status)
+
+
+class Message:
+    """One message; several queue files may carry it."""
+
+    __slots__ = (
+        "__weakref__", "auth_user", "authres", "client_ip", "client_name", "dirty", "helo", "id",
+        "message_id", "recipients", "reply", "sender", "shared", "size", "source", "stored", "subject",
+        "tls", "verdict",
+    )  # fmt: skip
+
+    def __init__(self, identifier: int) -> None:
+        self.id = identifier
+        self.source: int = Source.LOG
+        self.sender: str | None = None
+        self.size = 0
+        self.subject = self.message_id = self.client_ip = self.client_name = self.helo = self.tls = ""
+        self.auth_user = self.authres = self.verdict = self.reply = ""
+        self.recipients: dict[str, Recipient] = {}
+        self.shared = False  # more than one queue file has carried it
+        self.stored = False
+        self.dirty = True
+
+    def row(self, node: int) -> Row:
+        """All columns, in the order of changes.MESSAGE."""
+        sender = UNKNOWN_ADDRESS if self.sender is None else self.sender
+        return (
+            self.id, node, self.source, sender, self.size, self.subject, self.message_id, self.client_ip,
+            self.client_name, self.helo, self.tls, self.auth_user, self.authres, self.verdict, self.reply,
+        )  # fmt: skip
+
+    def changed_row(self) -> Row:
+        """The columns of changes.MESSAGE_SET, then the ID."""
+        sender = UNKNOWN_ADDRESS if self.sender is None else self.sender
+        return (sender, self.size, self.message_id, self.reply, self.id)
+
+    @classmethod
+    def from_values(cls, found: dict[str, Any]) -> Message:
+        """A message as Memory.leg gives it."""
+        values = found["message"]
+        message = cls(values["id"])
+        message.source, message.size = values["source"], values["size"]
+        message.sender = None if values["sender"] == UNKNOWN_ADDRESS else values["sender"]
+        message.message_id, message.reply = values["message_id"], values["reply"]
+        message.stored, message.dirty = True, False
+        for row in found["recipients"]:
+            recipient = Recipient(
+                row["address"], row["status"], row["direction"], row["leg_id"], row["changed"]
+            )
+            recipient.attempts, recipient.dsn, recipient.reply = row["attempts"], row["dsn"], row["reply"]
+            recipient.stored, recipient.dirty = True, False
+            message.recipients[recipient.address] = recipient
+        for address, final, status in found["finals"]:
+            if address in message.recipients:
+                message.recipients[address].tried(final, status)
+        return message
+
+
+class Leg:
+    """One queue file. accepted: Postfix has taken the responsibility; before that nothing is recorded."""
+
+    __slots__ = (
+        "accepted", "arrival", "deliveries", "dirty", "held", "id", "kind", "message", "missed",
+        "parent_id", "pid", "probe", "queue", "queue_id", "removed", "seen", "size", "stored", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, identifier: int, queue_id: str, arrival: int, message: Message) -> None:
+        self.id = identifier
+        self.queue_id = queue_id
+        self.arrival = arrival  # microseconds since 1970
+        self.message = message
+        self.parent_id: int | None = None
+        self.kind: int = LegKind.FIRST
+        self.queue: int = Queue.INCOMING
+        self.size = 0
+        self.held: float | None = None
+        self.removed: float | None = None
+        self.missed = 0
+        self.waiting = 0  # recipients that qmgr still has to settle, as far as the log told
+        self.seen = 0.0  # time of the first line about it
+        self.pid = ""  # of the smtpd that receives it
+        self.accepted = False
+        self.probe = False  # an address verification: there is no message
+        self.stored = False
+        self.dirty = False
+        self.deliveries: list[Row] = []
+
+    @property
+    def carries(self) -> bool:
+        """Whether its recipients are the message's; not so for bounces and notices about it."""
+        return self.kind not in (LegKind.BOUNCE, LegKind.NOTICE)
+
+    def own_recipients(self) -> list[Recipient]:
+        """The recipients that this queue file carries now."""
+        return [one for one in self.message.recipients.values() if one.leg_id == self.id]
+
+    def pending(self) -> list[Recipient]:
+        """Those of them that are not settled."""
+        return [one for one in self.own_recipients() if one.status in PENDING] if self.carries else []
+
+    def row(self, node: int) -> Row:
+        """All columns, in the order of changes.LEG."""
+        return (
+            self.id, node, self.queue_id, self.arrival, None if self.probe else self.message.id,
+            self.parent_id, self.kind, self.queue, self.size, self.held, self.removed, self.missed,
+            self.waiting,
+        )  # fmt: skip
+
+    def changed_row(self) -> Row:
+        """The columns of changes.LEG_SET, then the ID."""
+        return (
+            None if self.probe else self.message.id, self.parent_id, self.kind, self.queue, self.size,
+            self.held, self.removed, self.missed, self.waiting, self.id,
+        )  # fmt: skip
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> Leg:
+        """A leg as Memory.leg gives it, with its message still to be filled in."""
+        leg = cls(
+            values["id"], values["queue_id"], values["arrival"], Message(values["message_id"] or values["id"])
+        )
+        for name in ("parent_id", "kind", "queue", "size", "held", "removed", "missed", "waiting"):
+            setattr(leg, name, values[name])
+        leg.probe = values["message_id"] is None
+        leg.accepted = leg.stored = True
+        return leg
+
+    def receiving_values(self) -> list[Any]:
+        """What is known of a file that is still being received, for a restart."""
+        message = self.message
+        return [
+            self.id, self.queue_id, self.arrival, self.seen, self.pid, self.queue, self.held,
+            message.client_name, message.client_ip, message.auth_user, message.message_id, message.sender,
+            message.helo,
+            [
+                [one.address, one.status, one.direction, one.changed, one.reply]
+                for one in message.recipients.values()
+            ],
+        ]  # fmt: skip
+
+    @classmethod
+    def from_receiving(cls, values: list[Any]) -> Leg:
+        """The inverse of receiving_values."""
+        leg = cls(values[0], values[1], values[2], Message(values[0]))
+        message = leg.message
+        leg.seen, leg.pid, leg.queue, leg.held = values[3:7]
+        message.client_name, message.client_ip, message.auth_user, message.message_id = values[7:11]
+        message.sender, message.helo = values[11:13]
+        for address, status, direction, changed, reply in values[13]:
+            recipient = Recipient(address, status, direction, leg.id, changed)
+            recipient.reply = reply
+            message.recipients[address] = recipient
+        return leg
+
+
+def direction_of(service: str) -> int:
+    """The direction as far as a delivery agent tells: all but smtp deliver our own mail."""
+    name, _, daemon = service.rpartition("/")
+    return Direction.OUTBOUND if daemon == "smtp" and "relay" not in name else Direction.INBOUND

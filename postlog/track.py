@@ -1,0 +1,469 @@
+"""Puts events together: which queue file, which message, which recipient, and how each stands now.
+
+The log decides, in its order; where it is silent the answer is `unknown`, never a guess. Queue IDs are looked
+up in the book (book.py), which keeps legs by node, queue ID and arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mailweir.postlog.book import Book, Memory
+from mailweir.postlog.changes import UNKNOWN_ADDRESS, Changes
+from mailweir.postlog.events import (
+    Active,
+    Attempt,
+    Client,
+    Connecting,
+    Event,
+    Expired,
+    Filtered,
+    Lost,
+    MessageId,
+    Notification,
+    Pickup,
+    Reject,
+    Removed,
+    Said,
+    Secured,
+    Super,
+)
+from mailweir.postlog.legs import PENDING, Leg, Recipient, direction_of, key_of
+from mailweir.postlog.sessions import Talks
+from mailweir.records.words import LegKind, Outcome, Queue, Source, Status
+
+OUTCOMES: dict[str, int] = {outcome.word: outcome.value for outcome in Outcome}
+_SENT, _DEFERRED = Outcome.SENT.value, Outcome.DEFERRED.value
+_STATUS_AFTER: dict[int, int] = {
+    Outcome.SENT: Status.DELIVERED,
+    Outcome.DEFERRED: Status.DEFERRED,
+    Outcome.BOUNCED: Status.FAILED,
+    Outcome.EXPIRED: Status.RETURNED,
+    Outcome.FORCE_EXPIRED: Status.RETURNED,
+    Outcome.UNDELIVERABLE: Status.FAILED,
+    Outcome.DELIVERABLE: Status.DELIVERED,
+    Outcome.DISCARDED: Status.DELETED,
+}
+FORWARDED = "forwarded as "  # local(8) so names the queue file that an alias or .forward led to
+_QUEUED_AS = "queued as "
+_PROBES = ("double-bounce@",)
+PICKUP = "pickup"  # stands where a leg from the network has smtpd's process ID
+MOST_HOLDING = 1_000  # smtpd processes whose client an access table wants held
+MOST_RELAYS = 10_000
+
+
+def status_after(outcome: int, service: str, reply: str) -> int:
+    """The recipient's status after one attempt, as far as that attempt tells."""
+    if outcome == _SENT:
+        if reply.startswith(FORWARDED):
+            return Status.QUEUED
+        if service.rpartition("/")[2] == "discard":
+            return Status.DELETED
+    return _STATUS_AFTER[outcome]
+
+
+class Tracker:
+    """Takes events in the log's order; flush() hands on what they changed."""
+
+    def __init__(
+        self, node: int, memory: Memory | None = None, *, known_until: int = 0, taken_until: int = 0
+    ) -> None:
+        """See Book for the arguments."""
+        self.book = Book(node, memory, known_until=known_until, taken_until=taken_until)
+        self.talks = Talks(node)
+        self.orphaned = 0
+        self._holding: dict[str, list[Filtered]] = {}
+        self._smtpd: dict[str, str] = {}  # process ID -> the queue ID it fills
+        self._relays: dict[str, tuple[str, str, int | None]] = {}
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Client: self._client,
+            MessageId: self._message_id,
+            Active: self._active,
+            Attempt: self._attempt,
+            Removed: self._removed,
+            Pickup: self._pickup,
+            Expired: self._expired,
+            Notification: self._notification,
+            Super: self._super,
+            Filtered: self._filtered,
+            Reject: self._reject,
+            Lost: self._lost,
+            Said: self._said,
+            Connecting: self._connecting,
+            Secured: self._secured,
+        }
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take events in."""
+        handlers = self._handlers
+        event: Event | None = None
+        for event in events:
+            handler = handlers.get(event.__class__)
+            if handler is not None:
+                handler(event)
+        if event is not None:
+            self.book.now = max(self.book.now, event.time)
+
+    def flush(self) -> Changes:
+        """What changed since the last flush."""
+        self.talks.flush(self.book.changes)
+        return self.book.flush()
+
+    # a message enters
+
+    def _client(self, event: Client) -> None:
+        time, pid, _, queue_id, name, ip, user, orig_queue_id, _ = event
+        book = self.book
+        leg = book.begin(queue_id, time)
+        leg.pid = pid
+        message = leg.message
+        if message.source == Source.LOG and not leg.accepted:
+            message.client_name, message.client_ip, message.auth_user = name, ip, user
+        self._smtpd[pid] = queue_id
+        if orig_queue_id and orig_queue_id != queue_id:
+            self._resubmitted(leg, orig_queue_id)
+        if self._holding and pid in self._holding:
+            for held in self._holding.pop(pid):
+                self._hold(leg, held)
+
+    def _resubmitted(self, leg: Leg, orig_queue_id: str) -> None:
+        """XFORWARD IDENT names the file this one is a copy of: split by our filter, or after another's."""
+        parent = self.book.find(orig_queue_id)
+        if parent is None:
+            return
+        split = [one for one in parent.message.recipients.values() if one.leg_id is None]
+        self.book.join(leg, parent, LegKind.SPLIT if split else LegKind.FILTER)
+        for recipient in split:
+            recipient.leg_id, recipient.dirty = leg.id, True
+        self.book.accept(leg)
+
+    def _pickup(self, event: Pickup) -> None:
+        time, queue_id, _, sender, orig_id = event
+        leg = self.book.begin(queue_id, time)
+        leg.pid = PICKUP
+        if not leg.accepted:
+            leg.message.sender = sender
+        if orig_id and orig_id != queue_id:
+            self._requeued(leg, orig_id, time)
+
+    def _requeued(self, leg: Leg, orig_id: str, time: float) -> None:
+        old = self.book.find(orig_id)
+        if old is None:
+            return
+        kind = LegKind(old.kind) if not old.carries else LegKind.REQUEUE
+        for recipient in old.pending():
+            recipient.leg_id = leg.id
+            recipient.settle(Status.QUEUED, time)
+        old.queue, old.removed = Queue.GONE, time
+        self.book.touch(old)
+        self.book.join(leg, old, kind)
+        self.book.accept(leg)
+
+    def _message_id(self, event: MessageId) -> None:
+        time, queue_id, message_id = event
+        leg = self.book.legs.get(queue_id)
+        if leg is None or leg.queue == Queue.GONE:
+            leg = self.book.find(queue_id)
+            if leg is None or (leg.queue == Queue.GONE and len(queue_id) < 12):
+                leg = self.book.begin(queue_id, time)
+        if not leg.message.message_id:
+            leg.message.message_id = message_id
+            leg.message.dirty = True
+        if leg.queue == Queue.HOLD and not leg.accepted:
+            self.book.accept(leg)
+
+    def _active(self, event: Active) -> None:
+        time, queue_id, sender, size, nrcpt = event
+        book = self.book
+        leg = book.legs.get(queue_id)
+        if leg is None:
+            leg = book.find(queue_id)
+            if leg is None:
+                self.orphaned += 1
+                leg = book.begin(queue_id, time)
+        message = leg.message
+        leg.size, leg.waiting, leg.queue, leg.missed = size, nrcpt, Queue.ACTIVE, 0
+        if message.sender is None and leg.carries:
+            message.sender, message.dirty = sender, True
+        if not message.size and leg.carries:
+            message.size, message.dirty = size, True
+        if not leg.accepted and not leg.pid and sender.startswith(_PROBES) and message.source == Source.LOG:
+            leg.probe = True
+        if leg.held is not None:
+            self._release(leg, time)
+        book.accept(leg)
+
+    def _release(self, leg: Leg, time: float) -> None:
+        leg.held = None
+        for recipient in leg.own_recipients():
+            if recipient.status in (Status.STALLED, Status.FILTERING):
+                recipient.settle(Status.QUEUED, time)
+
+    # a message leaves
+
+    def _recipient(self, leg: Leg, address: str, service: str, time: float) -> Recipient:
+        """The message's recipient with that address, entered when the log is the first to name it."""
+        recipients = leg.message.recipients
+        recipient = recipients.get(address)
+        if recipient is None:
+            key = key_of(address)
+            recipient = recipients.get(key)
+            if recipient is None:
+                recipient = recipients[key] = Recipient(
+                    key, Status.QUEUED, direction_of(service), leg.id, time
+                )
+        return recipient
+
+    def _attempt(self, event: Attempt) -> None:
+        time, _, service, queue_id, final, orig_to, relay, delay, delays, dsn, word, reply = event
+        book = self.book
+        leg = book.legs.get(queue_id)
+        if leg is None:
+            leg = book.find(queue_id)
+            if leg is None:
+                self.orphaned += 1
+                leg = book.begin(queue_id, time, time - delay)
+        outcome = OUTCOMES.get(word)
+        if outcome is None:
+            return
+        if not leg.accepted:
+            book.accept(leg)
+        elif not leg.dirty:
+            book.touch(leg)
+        elsewhere = key_of(final) if orig_to and orig_to != final else None
+        session = self.talks.attempt(event, outcome) if self.talks else None
+        place = self._relays.get(relay) or self._relay(relay)
+        identifier = book.next_id(time)
+        leg.deliveries.append((
+            identifier, leg.id, key_of(orig_to or final), elsewhere, outcome, dsn, service, *place, delay,
+            delays, reply, session,
+        ))  # fmt: skip
+        if outcome == _DEFERRED:
+            if leg.queue != Queue.GONE:
+                leg.queue = Queue.DEFERRED
+        elif leg.waiting:
+            leg.waiting -= 1
+        if leg.kind != LegKind.BOUNCE and leg.kind != LegKind.NOTICE and not leg.probe:
+            self._settle(leg, event, outcome)
+
+    def _settle(self, leg: Leg, event: Attempt, outcome: int) -> None:
+        time, service, final, reply = event.time, event.service, event.recipient, event.reply
+        recipient = self._recipient(leg, event.orig_to or final, service, time)
+        status = status_after(outcome, service, reply)
+        recipient.attempts += 1
+        recipient.direction = (
+            direction_of(service) if leg.message.source == Source.LOG else recipient.direction
+        )
+        if outcome == _SENT:
+            if reply.startswith(FORWARDED):
+                self._forwarded(leg, recipient, reply[len(FORWARDED) :], event)
+                return
+            at = reply.rfind(_QUEUED_AS)
+            if at >= 0 and self._passed_on(leg, recipient, reply[at + len(_QUEUED_AS) :], event):
+                return
+        if event.orig_to or recipient.finals is not None:
+            status = recipient.tried(key_of(final), status)
+        recipient.leg_id = leg.id
+        recipient.settle(status, time, event.dsn, reply)
+
+    def _forwarded(self, leg: Leg, recipient: Recipient, child_id: str, event: Attempt) -> None:
+        """local(8) re-sent it by an alias or .forward as a new queue file."""
+        child = self.book.find(child_id) or self.book.begin(child_id, event.time)
+        recipient.settle(Status.QUEUED, event.time, event.dsn, event.reply)
+        recipient.leg_id = child.id
+        self.book.join(child, leg, LegKind.FORWARD)
+
+    def _passed_on(self, leg: Leg, recipient: Recipient, text: str, event: Attempt) -> bool:
+        """An after-queue filter took it and brought it back as another queue file of ours."""
+        child = self.book.legs.get(text.strip(") \t"))
+        if child is None or child is leg or child.message.message_id != leg.message.message_id:
+            return False
+        recipient.settle(Status.QUEUED, event.time, event.dsn, event.reply)
+        recipient.leg_id = child.id
+        self.book.join(child, leg, LegKind.FILTER)
+        return True
+
+    def _relay(self, relay: str) -> tuple[str, str, int | None]:
+        """relay=host[ip]:port taken apart; a socket's path stands where the address would."""
+        name, bracket, rest = relay.partition("[")
+        ip, _, port = rest.rpartition("]")
+        place = (name, ip, int(port[1:]) if port[1:].isdigit() else None) if bracket else (relay, "", None)
+        if place[0] == "none":
+            place = ("", "", None)
+        if len(self._relays) >= MOST_RELAYS:
+            self._relays.clear()
+        self._relays[relay] = place
+        return place
+
+    def _removed(self, event: Removed) -> None:
+        time, queue_id = event
+        leg = self.book.legs.get(queue_id)
+        if leg is None:
+            leg = self.book.find(queue_id)
+            if leg is None:
+                self.orphaned += 1
+                return
+        if leg.waiting and leg.carries and not leg.probe:
+            self._silent(leg, time)
+        leg.queue, leg.removed, leg.held = Queue.GONE, time, None
+        if not leg.accepted:
+            self.book.accept(leg)
+        elif not leg.dirty:
+            self.book.touch(leg)
+        for recipient in leg.message.recipients.values():
+            if recipient.status in PENDING and recipient.leg_id == leg.id and leg.carries:
+                recipient.settle(Status.UNKNOWN, time)
+
+    def _silent(self, leg: Leg, time: float) -> None:
+        """qmgr counted more recipients than lines told of: those that nobody named are unknown."""
+        if not leg.pending():
+            recipient = self._recipient(leg, UNKNOWN_ADDRESS, "", time)
+            recipient.settle(Status.UNKNOWN, time, "", f"the log does not tell of {leg.waiting} recipients")
+        leg.waiting = 0
+
+    def _expired(self, event: Expired) -> None:
+        leg = self._known(event.queue_id)
+        if leg is None:
+            return
+        words = "expired on request, returned to sender" if event.forced else "expired, returned to sender"
+        for recipient in leg.pending():
+            recipient.settle(
+                Status.RETURNED, event.time, recipient.dsn, f"{words}; before: {recipient.reply}"
+            )
+        leg.waiting = 0
+        self.book.accept(leg)
+
+    def _notification(self, event: Notification) -> None:
+        parent = self._known(event.queue_id)
+        if parent is None:
+            return
+        child = self.book.find(event.child) or self.book.begin(event.child, event.time)
+        bounce = event.kind == "non-delivery" and event.to == "sender"
+        self.book.join(child, parent, LegKind.BOUNCE if bounce else LegKind.NOTICE)
+
+    def _known(self, queue_id: str) -> Leg | None:
+        leg = self.book.find(queue_id)
+        if leg is None:
+            self.orphaned += 1
+        return leg
+
+    # acts on the queue
+
+    def _super(self, event: Super) -> None:
+        time, queue_id, act = event
+        leg = self._known(queue_id)
+        if leg is None:
+            return
+        if act == "removed":
+            self.book.end(leg, time, Status.DELETED)
+            leg.waiting = 0
+        elif act == "hold":
+            leg.queue, leg.held = Queue.HOLD, time
+            for recipient in leg.pending():
+                recipient.settle(Status.STALLED, time)
+        elif act == "release":
+            leg.queue = Queue.DEFERRED
+            self._release(leg, time)
+        elif act == "requeued":
+            leg.queue, leg.held = Queue.INCOMING, None
+            for recipient in leg.pending():
+                recipient.settle(Status.QUEUED, time)
+        self.book.accept(leg)
+
+    def _filtered(self, event: Filtered) -> None:
+        if event.action not in ("hold", "quarantine", "reject", "discard", "tempfail"):
+            return
+        if not event.queue_id:
+            if event.action in ("hold", "quarantine"):
+                if len(self._holding) >= MOST_HOLDING:
+                    self._holding.clear()
+                self._holding.setdefault(event.pid, []).append(event)
+            return
+        leg = self._known(event.queue_id)
+        if leg is None:
+            return
+        if event.action in ("hold", "quarantine"):
+            self._hold(leg, event)
+        else:
+            self._turned_away(leg, event)
+
+    def _hold(self, leg: Leg, event: Filtered) -> None:
+        """Held by a milter, a header check or an access table. Milter lines name one recipient of several."""
+        time = event.time
+        leg.queue, leg.held = Queue.HOLD, time
+        message = leg.message
+        if message.sender is None:
+            message.sender = event.sender
+        message.helo = message.helo or event.helo
+        if event.recipient:
+            self._recipient(leg, event.recipient, "", time)
+        for recipient in leg.own_recipients():
+            if recipient.status in (Status.QUEUED, Status.FILTERING):
+                recipient.settle(Status.STALLED, time, "", event.text)
+        if message.message_id:
+            self.book.accept(leg)
+
+    def _turned_away(self, leg: Leg, event: Filtered) -> None:
+        """Refused or discarded at or before the end of DATA, when there was a queue file already."""
+        message = leg.message
+        status = Status.DELETED if event.action == "discard" else Status.REJECTED
+        if message.sender is None:
+            message.sender = event.sender
+        message.helo = message.helo or event.helo
+        if event.recipient and message.source == Source.LOG:
+            self._recipient(leg, event.recipient, "", event.time)
+        for recipient in leg.own_recipients():
+            if recipient.status in PENDING:
+                recipient.settle(status, event.time, event.text.partition(" ")[0], event.text)
+        message.reply, message.dirty = event.text, True
+        leg.queue, leg.removed, leg.held = Queue.GONE, event.time, None
+        self.book.accept(leg)
+
+    def _reject(self, event: Reject) -> None:
+        node = self.book.node
+        self.book.changes.rejects.append((
+            self.book.next_id(event.time), node, event.service, event.queue_id, event.stage, event.client_ip,
+            event.client_name, event.helo, event.sender, event.recipient, event.code, event.dsn, event.text,
+        ))  # fmt: skip
+
+    def _lost(self, event: Lost) -> None:
+        self._holding.pop(event.pid, None)
+        leg = self.book.legs.get(self._smtpd.pop(event.pid, ""))
+        if leg is None or leg.pid != event.pid:
+            return
+        if not leg.accepted:
+            self.book.forget(leg)
+        elif leg.queue == Queue.HOLD and not leg.waiting and leg.message.source == Source.LOG:
+            return
+
+    # conversations
+
+    def _said(self, event: Said) -> None:
+        self.talks.said(event, self.book.next_id)
+
+    def _connecting(self, event: Connecting) -> None:
+        self.talks.connecting(event)
+
+    def _secured(self, event: Secured) -> None:
+        self.talks.secured(event)
+
+    # over restarts
+
+    def state(self) -> dict[str, Any]:
+        """What a restart needs and the database does not have; small, whatever the log's size."""
+        return {
+            "book": self.book.state(),
+            "talks": self.talks.state(),
+            "holding": {pid: [list(event) for event in events] for pid, events in self._holding.items()},
+            "smtpd": {leg.pid: leg.queue_id for leg in self.book.receiving.values() if leg.pid},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of state()."""
+        self.book.restore(state["book"])
+        self.talks.restore(state["talks"])
+        self._holding = {
+            pid: [Filtered(*event) for event in events] for pid, events in state["holding"].items()
+        }
+        self._smtpd = dict(state["smtpd"])
