@@ -1,21 +1,24 @@
 """Finds the IDs of one page, newest first, by the cheapest way, within the time budget.
 
-Few candidates are checked all at once. Otherwise the search goes back through time window by window, each as
-wide as the one before was fast: first over the newest rows themselves, which fills the page when matches are
-common, then along the way that lists fewest candidates.
+Candidates that are very few are checked at once. Then the newest rows themselves are looked at, which fills
+the page when matches are common. What is left is found along the way that lists fewest candidates: at once
+when they are few, else back through time window by window, each as wide as the one before was fast.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailweir.records.search_where import Way
-from mailweir.records.sql import Budget, OutOfTime, Sql, one, rows, sqlite
+from mailweir.records.sql import Budget, OutOfTime, Sql, numbers, one, rows, sqlite
 
+VERY_FEW = 200  # candidates that are checked before anything else
+NAMED = 2_000  # candidates that a statement names one by one
 MANY = 50_000  # beyond that many, a way's candidates are not counted
-PROBE = 1_000  # rows of the first window
+PROBE = 1_000  # newest rows that are looked at first
+SECOND_PROBE = 10_000  # and at most that many more when some of the first matched
 WINDOW_SECONDS = 0.015  # what a window should take
 NEWEST = 1 << 62  # above every ID
 
@@ -42,9 +45,8 @@ class Sought:
         """The IDs that meet `where` as well; SQLite must not choose an index for the condition's sake."""
         hint = " NOT INDEXED" if sqlite() else ""
         head = f"SELECT {self.alias}.id FROM {self.table} {self.alias}{hint} {self.joined}"
-        return Sql(
-            f"{head} WHERE {where.text} AND {self.condition.text}", where.values + self.condition.values
-        )
+        text = f"{head} WHERE {where.text} AND {self.condition.text}"
+        return Sql(text, where.values + self.condition.values)
 
     def between(self, low: int, high: int) -> Sql:
         """Those in a range of IDs."""
@@ -56,66 +58,107 @@ class Sought:
         return self.select(Sql(f"{self.alias}.id {listed}", candidates.values))
 
 
+@dataclass
+class _Search:
+    """One search under way: what it has found, and how far down it has looked (`upto` and above is done)."""
+
+    sought: Sought
+    low: int
+    upto: int
+    need: int
+    budget: Budget
+    keys: list[int] = field(default_factory=list)
+
+    def full(self) -> bool:
+        return len(self.keys) >= self.need or self.upto <= self.low
+
+    def take(self, statement: Sql, down_to: int) -> None:
+        """Add what the statement finds, which covers everything from `upto` down to there."""
+        ordered = statement + Sql(f"ORDER BY 1 DESC LIMIT {self.need - len(self.keys)}")
+        self.keys += [row[0] for row in rows(ordered, self.budget)]
+        self.upto = self.keys[-1] if len(self.keys) >= self.need else down_to
+
+    def probe(self, count: int) -> None:
+        """Look at the next so many rows."""
+        below = Sql(f"SELECT id FROM {self.sought.table} WHERE id < ?", (self.upto,))
+        row = one(below + Sql(f"ORDER BY id DESC LIMIT 1 OFFSET {count - 1}"), self.budget)
+        bottom = max(self.low, row[0]) if row else self.low
+        self.take(self.sought.between(bottom, self.upto), bottom)
+
+    def at_once(self, ways: Sequence[Way], most: int | None = None) -> None:
+        """All there is below, if a way lists few candidates there."""
+        for way in ways:
+            few = way.few if most is None else most
+            listed = way.list(self.low, self.upto)
+            if few <= NAMED:
+                named = rows(listed + Sql(f"LIMIT {few + 1}"), self.budget)
+                listed = Sql(numbers(row[0] for row in named))
+                count = len(named)
+            else:
+                count = _count(listed, few + 1, self.budget)
+            if count <= few:
+                among = Sql(f"{self.sought.alias}.id IN ({listed.text})") if few <= NAMED else None
+                self.take(self.sought.select(among) if among else self.sought.among(listed), self.low)
+                return
+
+    def back(self, way: Way | None, width: int) -> None:
+        """Window by window, until the page is full or the time spent."""
+        while not self.full() and not self.budget.spent():
+            began, bottom = time.monotonic(), max(self.low, self.upto - width)
+            if way is None:
+                self.take(self.sought.between(bottom, self.upto), bottom)
+            else:
+                self.take(self.sought.among(way.list(bottom, self.upto)), bottom)
+            took = max(time.monotonic() - began, WINDOW_SECONDS / 8)
+            width = int(width * WINDOW_SECONDS / took) + 1
+
+
 def find(sought: Sought, ways: Sequence[Way], *, low: int, high: int, need: int, budget: Budget) -> Found:
     """The `need` highest IDs from `low` up to, but without, `high`."""
-    if low >= high:
-        return Found()
+    search = _Search(sought, low, high, need, budget)
     try:
-        way, few = _cheapest(ways, low, high, budget)
-        if way and few:
-            keys = _highest(sought.among(way.list(low, high)), need, budget)
-            return Found(tuple(keys), keys[-1] if len(keys) == need else None)
-        oldest = one(Sql(f"SELECT min(id) FROM {sought.table}"), budget)
-        if oldest is None or oldest[0] is None:
-            return Found()
-        return _back(sought, way, max(low, oldest[0]), high, need, budget)
+        _find(search, ways)
     except OutOfTime:
-        return Found(next=high, partial=True)
+        return Found(tuple(search.keys), search.upto, partial=True)
+    if len(search.keys) >= need:
+        return Found(tuple(search.keys), search.keys[-1])
+    if search.upto > search.low:
+        return Found(tuple(search.keys), search.upto, partial=True)
+    return Found(tuple(search.keys))
 
 
-def _cheapest(ways: Sequence[Way], low: int, high: int, budget: Budget) -> tuple[Way | None, bool]:
-    """The way with fewest candidates, and whether they are few enough to check all at once."""
-    for way in ways:
-        if _count(way, low, high, way.few + 1, budget) <= way.few:
-            return way, True
+def _find(search: _Search, ways: Sequence[Way]) -> None:
+    search.at_once(ways, VERY_FEW)
+    if search.full():
+        return
+    ids = f"FROM {search.sought.table}"
+    ends = one(Sql(f"SELECT (SELECT min(id) {ids}), (SELECT max(id) {ids})"), search.budget)
+    if not ends or ends[0] is None:
+        search.upto = search.low
+        return
+    search.low, search.upto = max(search.low, ends[0]), min(search.upto, ends[1] + 1)
+    if search.full():
+        return
+    start = search.upto
+    search.probe(PROBE)
+    if search.keys and not search.full():
+        search.probe(min(SECOND_PROBE, 2 * PROBE * search.need // len(search.keys)))
+    if not search.full():
+        search.at_once(ways)
+    if not search.full():
+        search.back(_fewest(ways, search), 4 * (start - search.upto))
+
+
+def _fewest(ways: Sequence[Way], search: _Search) -> Way | None:
+    """The way with fewest candidates, of those that can be followed window by window."""
     windowed = [way for way in ways if way.windowed]
     if len(windowed) < 2:
-        return (windowed[0] if windowed else None), False
-    return min(windowed, key=lambda way: _count(way, low, high, MANY, budget)), False
+        return windowed[0] if windowed else None
+    low, high = search.low, search.upto
+    return min(windowed, key=lambda way: _count(way.list(low, high), MANY, search.budget))
 
 
-def _count(way: Way, low: int, high: int, most: int, budget: Budget) -> int:
-    listed = way.list(low, high)
+def _count(listed: Sql, most: int, budget: Budget) -> int:
     statement = Sql(f"SELECT count(*) FROM (SELECT 1 FROM ({listed.text}) c LIMIT {most}) d", listed.values)
     row = one(statement, budget)
     return row[0] if row else 0
-
-
-def _back(sought: Sought, way: Way | None, low: int, high: int, need: int, budget: Budget) -> Found:
-    """Window by window, from the newest back."""
-    keys: list[int] = []
-    probe = one(
-        Sql(f"SELECT id FROM {sought.table} WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET {PROBE}", (high,))
-    )
-    bottom = max(low, probe[0]) if probe else low
-    upto, walking = high, True
-    while upto > low:
-        began = time.monotonic()
-        statement = sought.between(bottom, upto) if walking else sought.among(way.list(bottom, upto))  # type: ignore[union-attr]
-        try:
-            keys += _highest(statement, need - len(keys), budget)
-        except OutOfTime:
-            return Found(tuple(keys), upto, partial=True)
-        if len(keys) >= need:
-            return Found(tuple(keys), keys[-1])
-        width, upto = upto - bottom, bottom
-        if budget.spent() and upto > low:
-            return Found(tuple(keys), upto, partial=True)
-        took = max(time.monotonic() - began, WINDOW_SECONDS / 8)
-        walking = way is None
-        bottom = max(low, upto - int(width * WINDOW_SECONDS / took) - 1)
-    return Found(tuple(keys))
-
-
-def _highest(statement: Sql, need: int, budget: Budget) -> list[int]:
-    return [row[0] for row in rows(statement + Sql(f"ORDER BY 1 DESC LIMIT {need}"), budget)]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mailweir.records.filters import Filter
-from mailweir.records.search_addresses import Addresses, having, resolve
+from mailweir.records.search_addresses import MOST, Addresses, having, resolve
 from mailweir.records.sql import Budget, Sql, all_of, any_of, contains, folded, numbers, sqlite
 from mailweir.records.text import fold, storable
 from mailweir.records.texts import SHORTEST, TICK_BITS, Kind, trigrams
@@ -82,7 +82,7 @@ def where(wanted: Filter, budget: Budget, *, statuses: Sequence[Status] | None =
         ways += _by_sender(senders)
     if wanted.recipient:
         addresses = resolve(wanted.recipient, budget)
-        recipient.append(addresses.hold("r.address_id"))
+        recipient.append(addresses.hold("+r.address_id"))
         ways += _by_recipient(addresses)
     if wanted.subject:
         part = fold(storable(wanted.subject))
@@ -114,6 +114,8 @@ def where(wanted: Filter, budget: Budget, *, statuses: Sequence[Status] | None =
                 f"SELECT message_id AS id FROM recipient WHERE status <> 5 AND status IN ({numbers(kinds)})"
             )
             ways.append(_way(rare, "message_id"))
+    if wanted.domains:
+        ways += _by_domains(wanted.domains, budget)
     return Where(
         message=all_of(message),
         recipient=all_of(recipient),
@@ -167,6 +169,16 @@ def _by_recipient(addresses: Addresses) -> list[Way]:
         return []
     some = numbers(addresses.numbers)
     return [_way(f"SELECT message_id AS id FROM recipient WHERE address_id IN ({some})", "message_id")]
+
+
+def _by_domains(domains: Sequence[str], budget: Budget) -> list[Way]:
+    """By all addresses of the domains, unless there are too many."""
+    known = [resolve("@" + domain, budget).numbers for domain in domains]
+    listed = [number for several in known if several is not None for number in several]
+    if None in known or len(listed) > MOST:
+        return []
+    every = Addresses(Sql("1 = 0"), tuple(listed))
+    return [_union([*_by_sender(every), *_by_recipient(every)])]
 
 
 def _by_text(kind: Kind, part: str) -> list[Way]:
@@ -234,7 +246,7 @@ def _words(text: str) -> list[str]:
 def _anywhere(word: str, domains: Sequence[str] | None, budget: Budget) -> tuple[Sql, list[Way]]:
     """Whether a word stands in subject, sender or a recipient that the user may see."""
     addresses = having(word, budget)
-    some_recipient = all_of([addresses.hold("w.address_id"), visible(domains, "w")])
+    some_recipient = all_of([addresses.hold("+w.address_id"), visible(domains, "w")])
     condition = any_of(
         [
             contains(folded("m.subject"), word),
