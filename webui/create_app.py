@@ -24,10 +24,12 @@ from mailweir.webui import (
     commands,
     delivery,
     headers,
+    language,
     login,
     mail_in,
     message,
     pending,
+    policies,
     quarantine,
     text,
 )
@@ -40,6 +42,7 @@ BLUEPRINTS = (
     pending.pages,
     delivery.pages,
     quarantine.pages,
+    policies.pages,
     message.pages,
     session_page.pages,
 )
@@ -66,6 +69,7 @@ def create_app(config: Config) -> Flask:
         MAX_FORM_PARTS=MAX_PARTS,
     )
     text.init_app(app)  # first: it sets how Jinja is made
+    language.init_app(app)
     if config.web.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.web.proxies, x_proto=config.web.proxies, x_host=config.web.proxies

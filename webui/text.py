@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from babel.dates import format_skeleton
 from flask import Flask, g, request, url_for
 from markupsafe import Markup, escape
 
 from mailweir.plain import visible
 from mailweir.records import ids
-from mailweir.webui import access
+from mailweir.webui import access, language
 
 UNITS = ("B", "KB", "MB", "GB", "TB")
 
@@ -50,6 +51,8 @@ def context() -> dict[str, Any]:
     return {
         "user": user,
         "may_act": user is not None and access.allows(user, "operator"),
+        "limited": user is not None and bool(access.domains(user)),
+        "language": language.language(),
         "may_manage": user is not None and access.allows(user, "administrator"),
     }
 
@@ -69,14 +72,24 @@ def as_written(value: str) -> Markup:
 
 
 def moment(seconds: float | None, form: str = "") -> Markup:
-    """A time since 1970 as a <time> element in UTC; the title gives it in full."""
+    """A time since 1970 as a <time> element in the user's zone; the title gives it in full.
+
+    form is "time" (hours only), "date", "full", or empty for the short form of lists.
+    """
     if not seconds:
         return Markup("")
-    when = datetime.fromtimestamp(seconds, UTC)
-    shown = when.strftime("%H:%M:%S" if form == "time" else "%d %b %H:%M:%S")
-    full = when.strftime("%Y-%m-%d %H:%M:%S UTC")
+    when = datetime.fromtimestamp(seconds, language.zone())
+    full = f"{when:%Y-%m-%d %H:%M:%S} {when.tzname()}"
+    if form == "full":
+        shown = full
+    elif form == "time":
+        shown = f"{when:%H:%M:%S}"
+    elif form == "date":
+        shown = f"{when:%Y-%m-%d}"
+    else:
+        shown = format_skeleton("MMMd", when, locale=language.locale()) + f" {when:%H:%M:%S}"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        when.isoformat(timespec="milliseconds"), full, full if form == "full" else shown
+        when.isoformat(timespec="milliseconds"), full, shown
     )
 
 

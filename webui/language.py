@@ -1,0 +1,37 @@
+"""In which language and time zone a page speaks: the user's choice, else the browser's language and UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo, available_timezones
+
+from babel import Locale
+from flask import Flask, g, request
+from flask_babel import Babel, get_locale
+
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+
+
+def init_app(app: Flask) -> None:
+    """Set up Flask-Babel with our translations."""
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
+    Babel(app, locale_selector=language)
+
+
+def language() -> str:
+    """The language code to speak."""
+    user = g.get("user")
+    if user is not None and user.language in LANGUAGES:
+        return str(user.language)
+    return request.accept_languages.best_match(list(LANGUAGES)) or "en"
+
+
+def locale() -> Locale:
+    """The same for Babel's formatting functions."""
+    return get_locale() or Locale("en")
+
+
+def zone() -> tzinfo:
+    """The time zone of the user's times."""
+    user = g.get("user")
+    return ZoneInfo(user.zone) if user is not None and user.zone in available_timezones() else UTC
