@@ -17,6 +17,7 @@ from mailweir.agent import envelope, plan, rescan
 from mailweir.agent.envelope import Envelope
 from mailweir.agent.queue import BATCH, SHORT_ID_SLACK, Outcome, QueueHelper, Target
 from mailweir.agent.rescan import Addressee
+from mailweir.config import Config
 from mailweir.errors import MailweirError, Refused, Unavailable
 from mailweir.policies.scopes import PolicySet
 from mailweir.policies.verdict import Action
@@ -47,15 +48,16 @@ class Commands:
 
     def __init__(
         self,
+        config: Config,
         database: Database,
-        node: int,
         helper: QueueHelper,
         scanner: Callable[[], rescan.Scanner],
         policies: Callable[[], PolicySet],
         clock: Callable[[], float],
     ) -> None:
+        self._config = config
         self._database = database
-        self._node = node
+        self._node = config.node.number
         self._helper = helper
         self._scanner = scanner
         self._policies = policies

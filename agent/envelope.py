@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-_HEADING = re.compile(r"^\*\*\* ENVELOPE RECORDS (?:.*/)?(\w+)/(?:./)*([0-9A-Za-z]+) \*\*\*$")
+_HEADING = re.compile(r"^\*\*\* ENVELOPE RECORDS (?:.*/)?([a-z]{2,})/(?:./)*([0-9A-Za-z]+) \*\*\*$")
 
 
 def decode(raw: bytes) -> str:

@@ -62,9 +62,7 @@ class Agent:
         self._log = Follower(Path(config.postfix.log), self._ingest.position("log"), opener=self._open_log)
         self._owed: deque[tuple[Mapping[str, Chunk], Chunk | None]] = deque()  # read, but not taken in yet
         self._policies = PolicySet.default()
-        self._commands = Commands(
-            database, config.node.number, self._helper, scanner, lambda: self._policies, clock
-        )
+        self._commands = Commands(config, database, self._helper, scanner, lambda: self._policies, clock)
         self._health = Health()
         self._steady = lifetimes.SteadyClock(config.agent.clock_grace)
         self._steady.restore(dict(health.last(config).get("clock", {})))
