@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -39,6 +40,12 @@ anna ben carla david elena felix greta hugo ines jonas karla leon maria nils olg
 tina ulrich vera walter xenia yusuf zoe
 """
 WORDS, NAMES = _WORDS.split(), _NAMES.split()
+_SYLLABLES = """
+al bar bec ber bren dal dor ek fal far gal gor hal har hel jan kal kar kel kor lam lan lin lor mar mel mor
+a e i o u en er in on an
+bach berg dal dorf er feld gard holm ing kamp ker lund mann mark mer nen quist rup sen ski son stad ström wald
+"""
+SYLLABLES = [line.split() for line in _SYLLABLES.split("\n") if line]
 EXTENSIONS = ("pdf", "docx", "xlsx", "zip", "jpg", "png", "txt")
 REPLIES = {
     4: (
@@ -50,6 +57,11 @@ REPLIES = {
         "host mx.{0}[203.0.113.{1}] said: 550 5.1.1 <{2}>: no such user (in reply to RCPT TO command)",
     ),
 }
+
+
+def hash_of(text: str) -> int:
+    """A number that is the same in every process, unlike hash()."""
+    return zlib.crc32(text.encode())
 
 
 class Rows:
@@ -122,7 +134,10 @@ class _Maker:
         self._id = ids.IdSource(0, 0)
         self._log_id = ids.IdSource(0, ids.AGENT_SLOT)
         self._known: dict[str, int] = {}
-        self._own = [f"{a}.{b}{n}@example.org" for n in range(4) for a in NAMES for b in NAMES]
+        self._last = [dice.choice(A) + dice.choice(B) + dice.choice(C) for A, B, C in [SYLLABLES] * 1500]
+        self._own = sorted(
+            {f"{dice.choice(NAMES)}.{dice.choice(self._last)}@example.org" for _ in range(3000)}
+        )
         domains = max(50, messages // 100)
         self._domains = [
             f"{dice.choice(WORDS)}{n}.example.{dice.choice(('com', 'net', 'de'))}".lower()
@@ -149,8 +164,10 @@ class _Maker:
     def _partner(self) -> str:
         # Squaring prefers the first: a few partners write every day, most hardly ever.
         domain = self._domains[int(self._dice.random() ** 3 * len(self._domains))]
-        name = self._dice.choice(NAMES)
-        return f"{name}{int(self._dice.random() ** 2 * 30)}@{domain}"
+        first, last = NAMES[hash_of(domain) % len(NAMES)], self._last[hash_of(domain[::-1]) % len(self._last)]
+        if self._dice.random() < 0.6:  # most write again and again from the same address
+            return f"{first}.{last}@{domain}"
+        return f"{self._dice.choice(NAMES)}.{self._dice.choice(self._last)}@{domain}"
 
     def _own_address(self) -> str:
         return self._own[int(self._dice.random() ** 2 * len(self._own))]

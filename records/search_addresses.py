@@ -12,7 +12,7 @@ from mailweir.records.sql import Budget, Sql, any_of, contains, numbers, one, ro
 from mailweir.records.text import fold, storable
 from mailweir.records.texts import SHORTEST, Kind, trigrams
 
-MOST = 1000  # addresses that a statement names one by one
+MOST = 2_000  # addresses that a statement names one by one
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from peewee import Database
 
 from mailweir.records import ids
 from mailweir.records.migrations.dialect import is_sqlite
+from mailweir.records.sql import numbers
 from mailweir.records.text import fold
 
 
@@ -68,6 +69,52 @@ def index_texts(database: Database, limit: int) -> int:
             if taken >= limit:
                 break
     return taken
+
+
+def forget_messages(database: Database, messages: list[int]) -> None:
+    """Take these messages' subjects and files out of the index (SQLite), before their rows are removed.
+
+    A tick's other messages are noted to be indexed again, because what is taken out is the whole tick's.
+    """
+    some = numbers(messages)
+    gone = f"SELECT id FROM message WHERE id IN ({some})"
+    for kind in (Kind.SUBJECT, Kind.FILE):
+        noted = f"SELECT id FROM text_todo WHERE kind = {kind:d} AND id IN ({some})"
+        wanted = f"WHERE t.id IN ({gone}) AND t.id NOT IN ({noted})"
+        source = _TEXTS[kind].replace("text_todo t", "message t")
+        _take_out(
+            database, kind, [(row >> TICK_BITS, text) for row, text in _fetch(database, f"{source} {wanted}")]
+        )
+        database.execute_sql(f"DELETE FROM text_todo WHERE kind = {kind:d} AND id IN ({some})")
+    for tick in sorted({message >> TICK_BITS for message in messages}):
+        values = (tick << TICK_BITS, (tick + 1) << TICK_BITS)
+        for kind in (Kind.SUBJECT, Kind.FILE):
+            database.execute_sql(
+                f"INSERT OR IGNORE INTO text_todo SELECT {kind:d}, id FROM message"
+                f" WHERE id >= ? AND id < ? AND id NOT IN ({some})",
+                values,
+            )
+
+
+def forget_addresses(database: Database, addresses: list[int]) -> None:
+    """Take these addresses out of the index (SQLite), before their rows are removed."""
+    some = numbers(addresses)
+    noted = f"SELECT id FROM text_todo WHERE kind = {Kind.ADDRESS:d} AND id IN ({some})"
+    indexed = f"SELECT id, folded FROM address WHERE id IN ({some}) AND id NOT IN ({noted})"
+    _take_out(database, Kind.ADDRESS, _fetch(database, indexed))
+    database.execute_sql(f"DELETE FROM text_todo WHERE kind = {Kind.ADDRESS:d} AND id IN ({some})")
+
+
+def _fetch(database: Database, sql: str) -> list[tuple[int, str | None]]:
+    return list(database.execute_sql(sql).fetchall())
+
+
+def _take_out(database: Database, kind: Kind, texts: list[tuple[int, str | None]]) -> None:
+    index = kind.table
+    database.connection().executemany(
+        f"INSERT INTO {index} ({index}, rowid, text) VALUES ('delete', ?, ?)",
+        [(row, fold(text)) for row, text in texts if text],
+    )
 
 
 def trigrams(part: str) -> str:
