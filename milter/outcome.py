@@ -63,9 +63,8 @@ class Outcome:
 
     @property
     def reason(self) -> str:
-        """Why it is not simply accepted, by the first recipient for whom it is not."""
-        deciding = [one for one in self.judged if one.action is not Action.ACCEPT]
-        return deciding[0].verdict.reason if deciding else ""
+        """Why it is not simply accepted, by the first recipient for whom it is not; never empty then."""
+        return next((one.verdict.reason for one in self.judged if one.verdict.reason), self.action.value)
 
 
 def settle(judged: Sequence[Judged], findings: Sequence[Finding]) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import smtplib
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ class Filtered:
     def start(self, **settings: Any) -> None:
         """Start the milter; further settings by dotted name, with __ for the dot."""
         self.servers.mailweir("milter", self._configure(settings))
-        self._wait_for_workers(2)
+        self._wait_for_workers(settings.get("milter__workers", 2))
 
     def reload(self, **settings: Any) -> None:
         """Change the settings of the running milter, by SIGHUP."""
@@ -109,9 +110,10 @@ class Filtered:
             code, text = smtp.mail(sender, options)
             assert code == 250, text
             for recipient in recipients:
-                code, text = smtp.rcpt(recipient)
+                path = recipient if recipient.startswith("<") else f"<{recipient}>"
+                code, text = smtp.docmd("RCPT", f"TO:{path}")
                 assert code == 250, text
-            code, text = smtp.data(message)
+            code, text = smtp.data(re.sub(rb"\r?\n", b"\r\n", message))
             if code != 250:
                 raise smtplib.SMTPDataError(code, text)
             return text.decode()

@@ -21,7 +21,7 @@ def settle(*verdicts: str, findings: tuple[Finding, ...] = (ZIP,)) -> Outcome:
         Judged(
             Recipient(f"<{number}@example.org>", f"{number}@example.org", "relay"),
             Direction.INBOUND,
-            Verdict(Action(verdict), Trace("default"), f"reason of {number}"),
+            Verdict(Action(verdict), Trace("default"), f"reason of {number}" * (verdict != "accept")),
             Action(verdict),
         )
         for number, verdict in enumerate(verdicts)
@@ -68,6 +68,7 @@ def test_an_infected_message_that_anyone_refuses_is_refused_for_all(others: str)
 def test_nobody_is_taken_off_a_message_that_is_stalled_whole() -> None:
     settled = outcome.stalled_whole(settle("accept", "stall", "discard"))
     assert (settled.action, settled.removed, settled.split) == (Action.STALL, (), ())
+    assert settled.reason == "reason of 1"  # libmilter refuses an empty one
 
 
 def test_reply_texts_fit_into_a_reply() -> None:

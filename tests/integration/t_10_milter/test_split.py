@@ -38,9 +38,14 @@ def test_only_the_stalled_recipient_waits(filtered: Filtered) -> None:
     assert re.search(link, log)
     # Released, it arrives as it was sent, with our header and the trace of its first reception.
     filtered.postfix.command("postsuper", "-H", held["queue_id"])
-    (copy,) = [one for one in filtered.receiver.wait_for(2) if one.recipients != ["one@example.org"]]
-    ours = f"X-Mailweir-ID: {to_text(line['id'])}\r\n\r\n".encode()
-    assert copy.content.endswith(message.replace(b"\n", b"\r\n").replace(b"\r\n\r\n", b"\r\n" + ours, 1))
+    filtered.postfix.command("postqueue", "-i", held["queue_id"])
+    (copy,) = [one for one in filtered.receiver.wait_for(2) if one.recipients != received.recipients]
+    assert (
+        received.content.partition(b"X-Odd:  two spaces")[2]
+        == copy.content.partition(b"X-Odd:  two spaces")[2]
+    )
+    assert copy.content.endswith(b"--\r\n.\r\n..\r\n")
+    assert copy.content.count(f"X-Mailweir-ID: {to_text(line['id'])}\r\n".encode()) == 1
     assert b"Received: from client.example.com (localhost [127.0.0.1])" in copy.content
 
 
