@@ -48,8 +48,8 @@ class Recipient:
     def row(self, message_id: int) -> Row:
         """All columns, in the order of changes.RECIPIENT."""
         return (
-            message_id, self.address, self.direction, self.status, self.verdict, self.trace, self.leg_id,
-            self.attempts, self.dsn, self.reply, self.changed,
+            message_id, self.address, self.direction.real, self.status.real, self.verdict, self.trace,
+            self.leg_id, self.attempts, self.dsn, self.reply, self.changed,
         )  # fmt: skip
 
     def changed_row(self, message_id: int) -> Row:
@@ -99,8 +99,9 @@ class Message:
         """All columns, in the order of changes.MESSAGE."""
         sender = UNKNOWN_ADDRESS if self.sender is None else self.sender
         return (
-            self.id, node, self.source, sender, self.size, self.subject, self.message_id, self.client_ip,
-            self.client_name, self.helo, self.tls, self.auth_user, self.authres, self.verdict, self.reply,
+            self.id, node, self.source.real, sender, self.size, self.subject, self.message_id,
+            self.client_ip, self.client_name, self.helo, self.tls, self.auth_user, self.authres,
+            self.verdict, self.reply,
         )  # fmt: skip
 
     def changed_row(self) -> Row:
@@ -176,15 +177,15 @@ class Leg:
         """All columns, in the order of changes.LEG."""
         return (
             self.id, node, self.queue_id, self.arrival, None if self.probe else self.message.id,
-            self.parent_id, self.kind, self.queue, self.size, self.held, self.removed, self.missed,
-            self.waiting,
+            self.parent_id, self.kind.real, self.queue.real, self.size, self.held, self.removed,
+            self.missed, self.waiting,
         )  # fmt: skip
 
     def changed_row(self) -> Row:
         """The columns of changes.LEG_SET, then the ID."""
         return (
-            None if self.probe else self.message.id, self.parent_id, self.kind, self.queue, self.size,
-            self.held, self.removed, self.missed, self.waiting, self.id,
+            None if self.probe else self.message.id, self.parent_id, self.kind.real, self.queue.real,
+            self.size, self.held, self.removed, self.missed, self.waiting, self.id,
         )  # fmt: skip
 
     @classmethod
@@ -201,15 +202,12 @@ class Leg:
 
     def receiving_values(self) -> list[Any]:
         """What is known of a file that is still being received, for a restart."""
-        message = self.message
+        message, known = self.message, self.message.recipients.values()
         return [
             self.id, self.queue_id, self.arrival, self.seen, self.pid, self.queue, self.held,
             message.client_name, message.client_ip, message.auth_user, message.message_id, message.sender,
             message.helo,
-            [
-                [one.address, one.status, one.direction, one.changed, one.reply]
-                for one in message.recipients.values()
-            ],
+            [[one.address, one.status, one.direction, one.changed, one.reply] for one in known],
         ]  # fmt: skip
 
     @classmethod

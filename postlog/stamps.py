@@ -16,22 +16,31 @@ MONTHS = {
     )
 }
 DAY = 86_400.0
+WEEK = 7 * DAY
 REPEATED_HOUR = 1_800.0  # seconds back that make a repeated hour likelier than late lines
 
 
 class Stamps:
     """Reads the stamps of one file's lines in order."""
 
-    def __init__(self, reference: float, year: int | None = None, last: float | None = None) -> None:
+    def __init__(self, reference: float, last: float | None = None) -> None:
         """reference: a moment at or after the first line (the file's modification time, or now), which gives
-        the year unless it is given; last: the time of the line before, when reading goes on."""
+        its year; last: the time of the line before, when reading goes on."""
         self.last = last
         self.steps_back = 0  # how often the clock went back by more than a minute
+        self.has_year = False  # whether the last stamp read named its year
         self._reference = reference
-        self._year = year
+        self._anchor = last  # the time that years are inferred from; one odd line does not move it
+        self._odd: float | None = None
         self._minute = ""  # the stamp up to the minute …
         self._minute_seconds = 0.0  # … and its seconds since 1970
         self._zone = ""
+
+    def shift(self, seconds: float, years: int) -> None:
+        """Start from that moment in another year: what was inferred was wrong by so many."""
+        moved = _time.localtime(seconds)
+        self.last = self._anchor = _time.mktime((moved.tm_year + years, *moved[1:6], 0, 0, -1))
+        self._minute = ""
 
     def read(self, line: str) -> tuple[str, float]:
         """The stamp with the space after it, and its time; an empty stamp when there is none."""
@@ -53,32 +62,38 @@ class Stamps:
             self._minute = minute
         if line[6] != " " or line[9] != ":" or line[12] != ":" or line[15] != " ":
             raise ValueError(line[:16])
+        self.has_year = False
         return line[:16], self._seen(self._minute_seconds + int(line[13:15]))
 
     def _nearest(self, month: int, day: int, hour: int, minute: int) -> float:
-        """Seconds since 1970 in the year that brings it nearest to the line before."""
-        years: list[int]
-        if self.last is not None:
-            year = _time.localtime(self.last).tm_year
-            years, wanted = [year - 1, year, year + 1], self.last
-        elif self._year is not None:
-            return self._in_year(self._year, month, day, hour, minute, None)
-        else:
-            year = _time.localtime(self._reference).tm_year
-            years, wanted = [year, year - 1, year - 2, year - 3, year - 4], self._reference
+        """Seconds since 1970 in the year that brings it nearest to the lines before."""
+        anchor = self._anchor
+        wanted = self._reference if anchor is None else anchor
+        year = _time.localtime(wanted).tm_year
         best: float | None = None
-        for candidate in years:
+        for candidate in (year, year - 1, year - 2, year - 3, year - 4) if anchor is None else (
+            year, year - 1, year + 1
+        ):  # fmt: skip
             try:
-                seconds = self._in_year(candidate, month, day, hour, minute, self.last)
+                seconds = self._in_year(candidate, month, day, hour, minute, anchor)
             except ValueError:  # 29 February
                 continue
-            if self.last is None and seconds > wanted + DAY:
+            if anchor is None and seconds > wanted + DAY:
                 continue
             if best is None or abs(seconds - wanted) < abs(best - wanted):
                 best = seconds
         if best is None:
             raise ValueError(f"{month}-{day}")
+        self._move_anchor(best)
         return best
+
+    def _move_anchor(self, seconds: float) -> None:
+        """Follow the lines; a leap of more than a week counts once a second line confirms it."""
+        near = self._anchor is None or abs(seconds - self._anchor) < WEEK
+        if near or (self._odd is not None and abs(seconds - self._odd) < DAY):
+            self._anchor, self._odd = seconds, None
+        else:
+            self._odd = seconds
 
     @staticmethod
     def _in_year(year: int, month: int, day: int, hour: int, minute: int, last: float | None) -> float:
@@ -102,6 +117,7 @@ class Stamps:
             self._minute_seconds = self._start_of_minute(stamp)
             self._minute, self._zone = stamp[:17], stamp[19:].lstrip(".0123456789") or "\0"
         seconds = stamp[17 : len(stamp) - len(self._zone)] if self._zone != "\0" else stamp[17:]
+        self.has_year = True
         return stamp + " ", self._seen(self._minute_seconds + float(seconds))
 
     def _start_of_minute(self, stamp: str) -> float:

@@ -7,18 +7,15 @@ a kill at any point leaves either all of it or nothing, and the next start goes 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import sqlite3
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from peewee import Database, PeeweeException
 
 from mailweir.errors import Unavailable
 from mailweir.postlog import journal, lines, listed
 from mailweir.postlog.follow import Chunk, Position
+from mailweir.postlog.importing import dump_state, load_state
 from mailweir.postlog.lines import Counts
 from mailweir.postlog.queue import QueueEntry
 from mailweir.postlog.stamps import Stamps
@@ -69,7 +66,9 @@ class Ingest:
             if log:
                 self._cursors.finished(LOG, log.position, now)
             if log or journals:
-                self._cursors.save(LOG, log.position if log else None, self._state(tracker), self.counts, now)
+                self._cursors.save(
+                    LOG, log.position if log else None, dump_state(tracker, self._stamps), self.counts, now
+                )
         return self.counts
 
     def reconcile(self, entries: Sequence[QueueEntry], now: float) -> None:
@@ -84,11 +83,7 @@ class Ingest:
                     listed.take(tracker.book, entry, now)
             listed.missed(tracker.book, self._cursors.open_legs(), self._seen, now)
             self._writer.apply(tracker.flush())
-            self._cursors.save(LOG, None, self._state(tracker), self.counts, now)
-
-    def _state(self, tracker: Tracker) -> bytes:
-        state = {"tracker": tracker.state(), "last": self._stamps.last}
-        return zlib.compress(json.dumps(state, separators=(",", ":")).encode(), 1)
+            self._cursors.save(LOG, None, dump_state(tracker, self._stamps), self.counts, now)
 
     def _load(self, now: float) -> Tracker:
         memory = DatabaseMemory(self._writer, self._node)
@@ -96,11 +91,7 @@ class Ingest:
             self._node, memory, known_until=memory.known_until(), taken_until=memory.taken_until()
         )
         state, counts = self._cursors.load(LOG)
-        last = None
-        if state:
-            values: dict[str, Any] = json.loads(zlib.decompress(state))
-            tracker.restore(values["tracker"])
-            last = values["last"]
+        last = load_state(state, tracker)
         self.counts = Counts(**counts)
         tracker.orphaned = self.counts.orphaned
         self._stamps = Stamps(now, last=last)
@@ -137,8 +128,3 @@ class Ingest:
                 self._writer.addresses.forget()
                 with contextlib.suppress(Exception):
                     self._database.close()
-
-
-def counts_as_dict(counts: Counts) -> dict[str, Any]:
-    """For the cursor's JSON."""
-    return dataclasses.asdict(counts)
