@@ -20,6 +20,7 @@ from trial.stack import to_toml
 from trial.waiting import wait_for
 
 OUTSIDE = "sender@example.com"
+READY = "takes messages"  # a worker says so
 
 
 @dataclass
@@ -38,13 +39,15 @@ class Filtered:
 
     def start(self, **settings: Any) -> None:
         """Start the milter; further settings by dotted name, with __ for the dot."""
+        log = self.servers.processes.log("milter")
+        before = self.said().count(READY) if log.exists() else 0
         self.servers.mailweir("milter", self._configure(settings))
-        self._wait_for_workers(settings.get("milter__workers", 2))
+        self._wait_for_workers(before + settings.get("milter__workers", 2))
 
     def reload(self, **settings: Any) -> None:
         """Change the settings of the running milter, by SIGHUP."""
         self._configure(settings)
-        before = self.said().count("takes messages")
+        before = self.said().count(READY)
         os.kill(self.pid, signal.SIGHUP)
         self._wait_for_workers(before + 2)
 
@@ -65,7 +68,7 @@ class Filtered:
     def _wait_for_workers(self, count: int) -> None:
         alive = self.servers.processes.alive
         wait_for(
-            lambda: self.said().count("takes messages") >= count or not alive("milter"),
+            lambda: self.said().count(READY) >= count or not alive("milter"),
             "the workers",
             explain=self.said,
         )
@@ -104,19 +107,20 @@ class Filtered:
     def send(
         self, message: bytes, *recipients: str, sender: str = OUTSIDE, options: Sequence[str] = ()
     ) -> str:
-        """Hand a message in by SMTP; the answer to the end of its data. Raises SMTPDataError otherwise."""
+        """Hand a message in by SMTP; the answer to the end of its data. Raises SMTPResponseException."""
         with smtplib.SMTP("127.0.0.1", self.postfix.smtp_port) as smtp:
             smtp.ehlo("client.example.com")
-            code, text = smtp.mail(sender, options)
-            assert code == 250, text
+            _accepted(smtp.mail(sender, options))
             for recipient in recipients:
                 path = recipient if recipient.startswith("<") else f"<{recipient}>"
-                code, text = smtp.docmd("RCPT", f"TO:{path}")
-                assert code == 250, text
-            code, text = smtp.data(re.sub(rb"\r?\n", b"\r\n", message))
-            if code != 250:
-                raise smtplib.SMTPDataError(code, text)
-            return text.decode()
+                _accepted(smtp.docmd("RCPT", f"TO:{path}"))
+            return _accepted(smtp.data(re.sub(rb"\r?\n", b"\r\n", message)))
+
+
+def _accepted(reply: tuple[int, bytes]) -> str:
+    if reply[0] != 250:
+        raise smtplib.SMTPResponseException(*reply)
+    return reply[1].decode()
 
 
 def _scope(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_only_the_stalled_recipient_waits(filtered: Filtered) -> None:
 def test_when_the_copy_cannot_be_handed_over_the_sender_keeps_the_message(filtered: Filtered) -> None:
     filtered.start(postfix__holding_service="127.0.0.1:9")
     filtered.publish(ALLOWED)
-    with pytest.raises(smtplib.SMTPDataError) as deferred:
+    with pytest.raises(smtplib.SMTPResponseException) as deferred:
         filtered.send(mail("f", files.encrypted_zip(), "f.zip"), "one@example.org", "two@example.org")
     assert deferred.value.smtp_code == 451
     assert filtered.postfix.queue() == []
