@@ -100,11 +100,15 @@ def journalled(stack: Stack, domain: str) -> set[str]:
     return {address for address in found if address.endswith("@" + domain)}
 
 
-def recorded(stack: Stack, domain: str, status: Status) -> set[str]:
-    """Recipients of that domain who have that status in the database, read without Mailweir's own code."""
-    numbers = "SELECT a.address, r.status FROM recipient r JOIN address a ON a.id = r.address_id"
+def query(stack: Stack, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Rows of the stack's SQLite database, read without Mailweir's own code."""
     with closing(sqlite3.connect(f"file:{stack.state}/mailweir/mailweir.db?mode=ro", uri=True)) as database:
-        rows = database.execute(numbers).fetchall()
+        return database.execute(sql, values).fetchall()
+
+
+def recorded(stack: Stack, domain: str, status: Status) -> set[str]:
+    """Recipients of that domain who have that status in the database."""
+    rows = query(stack, "SELECT a.address, r.status FROM recipient r JOIN address a ON a.id = r.address_id")
     return {address for address, number in rows if number == status and address.endswith("@" + domain)}
 
 

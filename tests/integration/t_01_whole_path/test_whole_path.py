@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness.stack import running_stack
+from mailweir.records import ids
+from tests.harness.stack import query, running_stack
 from trial.policies import allow_encrypted_mail_to
 from trial.samples import ALLOWED, OUR_USER, OUTSIDE, SAMPLES
 from trial.stack import Stack
@@ -50,12 +51,13 @@ def test_the_record_tells_who_what_and_why(stack: Stack, sent: dict[str, Sent]) 
     (row,) = listing(stack, "mail-in", "--id", sent["Zip with a password"].mail_in_id)
     assert (row["sender"], row["recipient"], row["direction"]) == (OUTSIDE, OUR_USER, "inbound")
     assert (row["status"], row["verdict"], row["client_ip"]) == ("stalled", "stall", "127.0.0.1")
-    assert [(item["kind"], item["name"]) for item in row["findings"]] == [("encrypted-zip", "figures.zip")]
+    (shown,) = listing(stack, "show", row["mail_in_id"])
+    assert [(item["kind"], item["name"]) for item in shown["findings"]] == [("encrypted-zip", "figures.zip")]
     (row,) = listing(stack, "mail-in", "--id", sent["Clean, outbound"].mail_in_id)
     assert row["direction"] == "outbound"
-    (row,) = listing(stack, "mail-in", "--id", sent["A virus (EICAR)"].mail_in_id)
-    assert row["findings"][0]["kind"] == "virus"
-    assert "Eicar" in row["findings"][0]["detail"]
+    (shown,) = listing(stack, "show", sent["A virus (EICAR)"].mail_in_id)
+    assert [item["kind"] for item in shown["findings"]] == ["virus"]
+    assert "Eicar" in shown["findings"][0]["detail"]
 
 
 def test_attempts_and_conversations_are_recorded(stack: Stack, sent: dict[str, Sent]) -> None:
@@ -70,8 +72,11 @@ def test_attempts_and_conversations_are_recorded(stack: Stack, sent: dict[str, S
     assert refused["dsn"] == "5.1.1"
     assert refused["reply"].startswith("host 127.0.0.1[127.0.0.1]") or "550 5.1.1" in refused["reply"]
     assert (refused["relay_ip"], refused["relay_port"]) == ("127.0.0.1", stack.ports.local)
-    shown = stack.mailweir("show", three, "--json")
-    assert "RCPT TO:<unknown@example.org>" in shown
+    (conversation,) = query(
+        stack, "SELECT lines FROM session WHERE id = ?", ids.from_text(refused["session_id"])
+    )
+    assert "> RCPT TO:<unknown@example.org>" in conversation[0]
+    assert "< 550 5.1.1 <unknown@example.org>" in conversation[0]
 
 
 def test_pending_and_quarantine_list_what_waits(stack: Stack, sent: dict[str, Sent]) -> None:
