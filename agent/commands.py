@@ -208,12 +208,10 @@ class Commands:
             raise _Stays(f"scanned again, still stalled: {stays[0].reason}")
 
     def _act(self, verb: str, jobs: Sequence[Job]) -> None:
-        """One verb on several queue files, then look at each of them again."""
+        """One verb on several queue files; the helper looked at each of them again afterwards."""
         targets = [job.target for job in jobs]
-        outcomes = self._helper.act(verb, targets)
-        after = self._helper.read(targets)
-        for job, outcome, found in zip(jobs, outcomes, after, strict=True):
-            queue = found.envelope.queue if found.envelope and found.result == "same" else None
+        for job, outcome in zip(jobs, self._helper.act(verb, targets), strict=True):
+            queue = outcome.after or None
             if outcome.result == "done" and plan.took_effect(verb, queue):
                 said = (
                     "scanned again, passes now; "

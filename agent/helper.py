@@ -16,7 +16,6 @@ import stat
 import struct
 import subprocess
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import click
 
 from mailweir import log as logs
 from mailweir.agent import envelope
+from mailweir.agent.queue_commands import NO_FILE, QueueCommands, last_line
 from mailweir.config import Config
 from mailweir.errors import ConfigError
 from mailweir.postlog.queue_id import is_queue_id
@@ -41,87 +41,10 @@ ACTS = {
 MAX_ITEMS = 100  # queue files in one request; keeps a command line short
 MAX_LINE = 1 << 18  # bytes of one request
 _REPORT = re.compile(r"^\S*postsuper: (\w+): (.*)$", re.MULTILINE)
-_NO_FILE = "there is no such message in the queue any more"
 
 
 class BadRequest(Exception):
     """The request is not one that the helper knows; answered with its text."""
-
-
-class Commands:
-    """Runs Postfix's commands for one instance, each with a time limit and never through a shell."""
-
-    def __init__(self, config: Config) -> None:
-        directory, commands = Path(config.postfix.config_directory), Path(config.postfix.command_directory)
-        if not directory.is_absolute() or not commands.is_absolute():
-            raise ConfigError("postfix.config_directory and postfix.command_directory must be absolute paths")
-        self._commands = commands
-        self._instance = ["-c", str(directory)]
-        self._timeout = config.helper.timeout
-
-    def argv(self, command: str, *arguments: str) -> list[str]:
-        """The command line of one of Postfix's commands for this instance."""
-        return [str(self._commands / command), *self._instance, *arguments]
-
-    def environment(self, command: str) -> dict[str, str]:
-        """postcat tells times in UTC for us; the others log, so theirs is the machine's time zone."""
-        kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-        return kept | {"TZ": "UTC"} if command == "postcat" else kept
-
-    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        """Run to the end. Raises TimeoutExpired or OSError."""
-        return subprocess.run(
-            self.argv(command, *arguments),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=self.environment(command),
-            timeout=self._timeout,
-            check=False,
-            cwd="/",
-        )
-
-    def stream(self, connection: socket.socket, command: str, *arguments: str) -> dict[str, Any]:
-        """Pass the reading end of the command's output to the client, then wait for the command."""
-        ours, theirs = os.pipe()
-        with os.fdopen(ours, "rb") as reading, os.fdopen(theirs, "wb") as writing:
-            process = subprocess.Popen(
-                self.argv(command, *arguments),
-                stdin=subprocess.DEVNULL,
-                stdout=writing,
-                stderr=subprocess.PIPE,
-                env=self.environment(command),
-                cwd="/",
-            )
-            try:
-                writing.close()
-                socket.send_fds(connection, [b'{"ok": true}\n'], [reading.fileno()])
-                reading.close()
-                errors = process.communicate(timeout=self._timeout)[1]
-            finally:
-                process.kill()
-                process.wait()
-        if process.returncode:
-            return {"ok": False, "reason": _last_line(errors) or f"{command} failed"}
-        return {"ok": True}
-
-    def envelopes(self, queue_ids: Sequence[str]) -> dict[str, envelope.Envelope | str]:
-        """Each queue file's envelope, or in words why there is none."""
-        done = self.run("postcat", "-e", "-q", *queue_ids)
-        if done.returncode == 0:
-            try:
-                found = envelope.read(done.stdout)
-            except ValueError:
-                found = []
-            if [item.queue_id for item in found] == list(queue_ids):
-                return {item.queue_id: item for item in found}
-        if len(queue_ids) > 1:  # postcat stops at the first file that is not there
-            single: dict[str, envelope.Envelope | str] = {}
-            for queue_id in queue_ids:
-                single |= self.envelopes([queue_id])
-            return single
-        gone = b"No such file" in done.stderr
-        reason = _NO_FILE if gone else _last_line(done.stderr) or "the queue file cannot be read now"
-        return {queue_ids[0]: reason}
 
 
 class Helper:
@@ -129,7 +52,7 @@ class Helper:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._commands = Commands(config)
+        self._commands = QueueCommands(config)
         self._places = threading.BoundedSemaphore(config.helper.parallel)
         self._uids = {0, _uid(config.helper.allowed_user)}
 
@@ -198,7 +121,7 @@ class Helper:
             seen = found[item["queue_id"]]
             result: dict[str, Any] = {"queue_id": item["queue_id"], "reason": ""}
             if isinstance(seen, str):
-                result |= {"result": "gone" if seen is _NO_FILE else "unreadable", "reason": seen}
+                result |= {"result": "gone" if seen is NO_FILE else "unreadable", "reason": seen}
             else:
                 reason = envelope.difference(seen, item["arrival_us"], item["slack"], item["sender"])
                 result |= {"result": "refused" if reason else "same", "reason": reason}
@@ -226,6 +149,8 @@ class Helper:
         if verb in ("release", "expire"):
             for item in finished:  # else it waits for the next queue run
                 self._commands.run("postqueue", "-i", item["queue_id"])
+        for item in items:
+            item["after"] = self._commands.where(item["queue_id"])
 
     def _deliver(self, items: list[dict[str, Any]]) -> None:
         for item in items:
@@ -233,7 +158,8 @@ class Helper:
                 item |= {"result": "failed", "reason": "the message is on hold"}
                 continue
             done = self._commands.run("postqueue", "-i", item["queue_id"])
-            item |= {"result": "failed" if done.returncode else "done", "reason": _last_line(done.stderr)}
+            item |= {"result": "failed" if done.returncode else "done", "reason": last_line(done.stderr)}
+            item["after"] = self._commands.where(item["queue_id"])
 
     def _open_log(self, name: str, connection: socket.socket) -> dict[str, Any]:
         """Pass the log's descriptor; name may be that of a rotated one beside it."""
@@ -273,11 +199,6 @@ def _items(request: dict[str, Any]) -> list[dict[str, Any]]:
     if not 1 <= len(items) <= MAX_ITEMS:
         raise BadRequest(f"a request names 1 to {MAX_ITEMS} queue files")
     return items
-
-
-def _last_line(output: bytes) -> str:
-    lines = envelope.decode(output).strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 def _uid(user: str) -> int:

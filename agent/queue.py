@@ -37,12 +37,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the helper found or did: same, done, failed, refused, gone or unreadable."""
+    """What the helper found or did: same, done, failed, refused, gone or unreadable.
+
+    after is the queue in which the file stood once the act was done, "" when it was gone.
+    """
 
     queue_id: str
     result: str
     reason: str = ""
     envelope: Envelope | None = None
+    after: str = ""
 
 
 class QueueHelper:
@@ -163,5 +167,9 @@ class _Channel:
 def _outcome(item: dict[str, Any]) -> Outcome:
     found = item.get("envelope")
     return Outcome(
-        item["queue_id"], item["result"], item.get("reason", ""), Envelope(**found) if found else None
+        item["queue_id"],
+        item["result"],
+        item.get("reason", ""),
+        Envelope(**found) if found else None,
+        item.get("after", ""),
     )

@@ -1,0 +1,137 @@
+"""Postfix's queue commands, run for one instance: fixed programs, lists of arguments, a time limit.
+
+Only the queue-helper uses this, so all that runs as root stands in these two files.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mailweir.agent import envelope
+from mailweir.config import Config
+from mailweir.errors import ConfigError
+
+QUEUES = ("hold", "deferred", "active", "incoming", "maildrop")
+NO_FILE = "there is no such message in the queue any more"
+_HASH_DEPTH = 3  # the deepest hash_queue_depth that is looked into
+
+
+class QueueCommands:
+    """Runs Postfix's commands for one instance, each with a time limit and never through a shell."""
+
+    def __init__(self, config: Config) -> None:
+        directory, commands = Path(config.postfix.config_directory), Path(config.postfix.command_directory)
+        if not directory.is_absolute() or not commands.is_absolute():
+            raise ConfigError("postfix.config_directory and postfix.command_directory must be absolute paths")
+        self._commands = commands
+        self._instance = ["-c", str(directory)]
+        self._timeout = config.helper.timeout
+
+    def argv(self, command: str, *arguments: str) -> list[str]:
+        """The command line of one of Postfix's commands for this instance."""
+        return [str(self._commands / command), *self._instance, *arguments]
+
+    def environment(self, command: str) -> dict[str, str]:
+        """postcat tells times in UTC for us; the others log, so theirs is the machine's time zone."""
+        kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+        return kept | {"TZ": "UTC"} if command == "postcat" else kept
+
+    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """Run to the end. Raises TimeoutExpired or OSError."""
+        return subprocess.run(
+            self.argv(command, *arguments),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=self.environment(command),
+            timeout=self._timeout,
+            check=False,
+            cwd="/",
+        )
+
+    def stream(self, connection: socket.socket, command: str, *arguments: str) -> dict[str, Any]:
+        """Pass the reading end of the command's output to the client, then wait for the command."""
+        ours, theirs = os.pipe()
+        with os.fdopen(ours, "rb") as reading, os.fdopen(theirs, "wb") as writing:
+            process = subprocess.Popen(
+                self.argv(command, *arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=subprocess.PIPE,
+                env=self.environment(command),
+                cwd="/",
+            )
+            try:
+                writing.close()
+                socket.send_fds(connection, [b'{"ok": true}\n'], [reading.fileno()])
+                reading.close()
+                errors = process.communicate(timeout=self._timeout)[1]
+            finally:
+                process.kill()
+                process.wait()
+        if process.returncode:
+            return {"ok": False, "reason": last_line(errors) or f"{command} failed"}
+        return {"ok": True}
+
+    def where(self, queue_id: str) -> str:
+        """The queue in which that file stands now, by its place on the disk; "" when it is gone.
+
+        postcat would tell as well, but sleeps a second over each file that is not there.
+        """
+        for _ in range(2):  # it may have moved from a directory not yet looked at to one already seen
+            for queue in QUEUES:
+                if _below(Path(self._queue_directory, queue), queue_id):
+                    return queue
+        return ""
+
+    @cached_property
+    def _queue_directory(self) -> str:
+        return envelope.decode(self.run("postconf", "-h", "queue_directory").stdout).strip()
+
+    def envelopes(self, queue_ids: Sequence[str]) -> dict[str, envelope.Envelope | str]:
+        """Each queue file's envelope, or in words why there is none."""
+        there = [queue_id for queue_id in queue_ids if self.where(queue_id)]
+        gone: dict[str, envelope.Envelope | str] = dict.fromkeys(set(queue_ids) - set(there), NO_FILE)
+        return gone | (self._postcat(there) if there else {})
+
+    def _postcat(self, queue_ids: Sequence[str]) -> dict[str, envelope.Envelope | str]:
+        done = self.run("postcat", "-e", "-q", *queue_ids)
+        if done.returncode == 0:
+            try:
+                found = envelope.read(done.stdout)
+            except ValueError:
+                found = []
+            if [item.queue_id for item in found] == list(queue_ids):
+                return {item.queue_id: item for item in found}
+        if len(queue_ids) > 1:  # postcat stops at the first file that is not there
+            single: dict[str, envelope.Envelope | str] = {}
+            for queue_id in queue_ids:
+                single |= self.envelopes([queue_id])
+            return single
+        gone = b"No such file" in done.stderr
+        reason = NO_FILE if gone else last_line(done.stderr) or "the queue file cannot be read now"
+        return {queue_ids[0]: reason}
+
+
+def _below(directory: Path, name: str, depth: int = 0) -> bool:
+    """Whether the file stands in the directory or in its hashed subdirectories (hash_queue_depth)."""
+    if os.path.lexists(directory / name):
+        return True
+    if depth == _HASH_DEPTH:
+        return False
+    with suppress(OSError):
+        inside = [entry.path for entry in os.scandir(directory) if len(entry.name) == 1]
+        return any(_below(Path(path), name, depth + 1) for path in inside)
+    return False
+
+
+def last_line(output: bytes) -> str:
+    """The last line of what a program said, which tells why it failed."""
+    lines = envelope.decode(output).strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,155 @@
+"""Requests, the audit trail and the policy snapshot on a real database."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from peewee import Database
+
+from mailweir.agent import publish
+from mailweir.agent.request import request
+from mailweir.config import Config
+from mailweir.errors import InputError, Refused
+from mailweir.policies.scopes import PolicySet
+from mailweir.records import audit, db
+from mailweir.records.models import (
+    Address,
+    AllowEntry,
+    Audit,
+    Command,
+    Domain,
+    Group,
+    GroupMember,
+    Leg,
+    Message,
+    Policy,
+    Recipient,
+)
+from mailweir.records.words import Direction, LegKind, Queue, Source, Status
+
+MESSAGE = 1 << 50
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = db.connect(Config(state_dir=str(tmp_path)))
+    for number, address in enumerate(("a@x.example", "one@ours.example", "two@ours.example"), start=1):
+        Address.create(id=number, address=address, folded=address, domain_reversed="")
+    Message.create(id=MESSAGE, node_id=0, source=Source.MILTER, sender_id=1)
+    for leg, queue, status in ((11, Queue.HOLD, Status.STALLED), (12, Queue.DEFERRED, Status.DEFERRED)):
+        Leg.create(
+            id=leg,
+            node_id=0,
+            queue_id=f"ABC{leg}",
+            arrival=leg,
+            message_id=MESSAGE,
+            kind=LegKind.FIRST,
+            queue=queue,
+        )
+        Recipient.create(
+            message_id=MESSAGE, address_id=leg - 9, direction=Direction.INBOUND, status=status, leg_id=leg
+        )
+    yield database
+    database.close()
+
+
+def ask(**more: Any) -> list[Command]:
+    values: dict[str, Any] = {
+        "action": "delete",
+        "message_id": MESSAGE,
+        "address": None,
+        "user": "anna",
+        "ip": "192.0.2.1",
+        "reason": "why",
+        "key": "k",
+        "clock": lambda: 5.0,
+    }
+    return request(**(values | more))
+
+
+def test_one_command_for_each_queue_file_concerned(database: Database) -> None:
+    assert [(one.leg_id, one.queue_id, one.arrival, one.sender) for one in ask()] == [
+        (11, "ABC11", 11, "a@x.example"),
+        (12, "ABC12", 12, "a@x.example"),
+    ]
+    assert [one.id for one in ask()] == [1, 2], "the same key asks once"
+    assert [one.leg_id for one in ask(key="k2", action="force")] == [11], "only what is stalled"
+    assert [(one.leg_id, one.address_id) for one in ask(key="k3", address="TWO@ours.example")] == [(12, 3)]
+    assert Audit.select().count() == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"action": "drop"}, InputError),
+        ({"message_id": 77}, InputError),
+        ({"address": "nobody@ours.example"}, InputError),
+        ({"action": "force", "reason": " "}, InputError),
+        ({"key": ""}, InputError),
+        ({"action": "force", "address": "two@ours.example"}, Refused),
+    ],
+)
+def test_what_cannot_be_asked_for(database: Database, wrong: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        ask(**wrong)
+    assert Command.select().count() == 0
+    assert Audit.select().count() == 0
+
+
+def test_what_is_through_is_refused(database: Database) -> None:
+    Recipient.update(status=Status.DELIVERED).execute()
+    with pytest.raises(Refused):
+        ask()
+
+
+def test_a_changed_audit_row_is_found(database: Database) -> None:
+    times = itertools.count(1)
+    for number in range(5):
+        audit.append(
+            database,
+            clock=lambda: next(times) / 3,
+            who=f"wh\udcff{number}",
+            ip="",
+            what="x",
+            detail={"ä": number},
+        )
+    assert audit.broken(database) is None
+    third = Audit.get_by_id(3)
+    for change in ({"who": "eve"}, {"time": 9.0}, {"detail": "{}"}, {"message_id": 4}):
+        Audit.update(**change).where(Audit.id == 3).execute()
+        assert audit.broken(database) == 3
+        third.save()
+    assert audit.broken(database) is None
+    Audit.delete().where(Audit.id == 3).execute()
+    assert audit.broken(database) == 4
+
+
+def test_the_snapshot_is_what_the_tables_say(database: Database, tmp_path: Path) -> None:
+    Domain.create(id=4, name="ours.example", ours=True)
+    Domain.create(id=5, name="theirs.example", ours=False)
+    second = Group.create(name="second", position=2)
+    first = Group.create(name="first", position=1)
+    GroupMember.create(group_id=first.id, position=2, pattern=".b.example")
+    GroupMember.create(group_id=first.id, position=1, pattern="a@b.example")
+    Policy.create(scope="default", fields=json.dumps({"inbound.encrypted": "allow-list"}))
+    domain = Policy.create(scope="domain", scope_id=4, fields="{}")
+    Policy.create(scope="group", scope_id=second.id, fields=json.dumps({"inbound.infected": "stall"}))
+    AllowEntry.create(policy_id=domain.id, direction=Direction.INBOUND, pattern="x@y.example", party="sender")
+    policies = publish.load("+")
+    names = ["ours.example", "theirs.example", "first", "second"]
+    assert [scope.name for scope in policies.scopes] == ["", *names]
+    assert policies.scopes[3].members == ("a@b.example", ".b.example")
+    assert policies.scopes[1].allow[0].party == "sender"
+    assert policies.is_ours("theirs.example") is False
+    file = tmp_path / "state" / "policies.json"
+    assert publish.write(policies, file)
+    assert PolicySet.from_json(json.loads(file.read_text())) == policies
+    assert not publish.write(policies, file), "unchanged policies leave the file alone"
+    Policy.update(fields='{"inbound.encrypted": "perhaps"}').execute()
+    with pytest.raises(InputError):
+        publish.load("+")
