@@ -51,7 +51,7 @@ def members(walk: Walk, item: Item, format_: str, filter_: str = "none", *, unse
         with libarchive.stream_reader(file_of(item.data), format_, filter_) as archive:
             for entry in archive:
                 walk.budget.tick()
-                if not entry.isfile and format_ != "raw":
+                if entry.filetype and not entry.isfile and format_ != "raw":
                     continue
                 name = _inner_name(item) if format_ == "raw" else _path(entry.pathname)
                 content = _content(entry.get_blocks(), take)

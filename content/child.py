@@ -88,9 +88,9 @@ def _child(sock: socket.socket, limits: Content) -> NoReturn:
         resource.setrlimit(resource.RLIMIT_DATA, (limits.child_memory, limits.child_memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits.max_bytes * 2, limits.max_bytes * 2))
-        for _ in range(_JOBS):
+        for left in reversed(range(_JOBS)):
             job, fd = receive(sock)
-            _serve(sock, limits, job, fd)
+            _serve(sock, limits, job, fd, last=not left)
             gc.collect(0)
         code = 0
     except EOFError:
@@ -103,7 +103,7 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _serve(sock: socket.socket, limits: Content, job: dict[str, Any], fd: int) -> None:
+def _serve(sock: socket.socket, limits: Content, job: dict[str, Any], fd: int, *, last: bool) -> None:
     """Open one item and send what is found as it is found; the last message is the account."""
     seconds = job["seconds"]
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -126,7 +126,7 @@ def _serve(sock: socket.socket, limits: Content, job: dict[str, Any], fd: int) -
         walk.open(item, job["format"])
     except LimitExceeded:
         stopped = True
-    send(sock, {"done": [budget.files, budget.bytes, stopped]})
+    send(sock, {"done": [budget.files, budget.bytes, stopped], "last": last})
 
 
 def main() -> None:

@@ -1,6 +1,12 @@
-"""PDF: encrypted only when it does not open without a password."""
+"""PDF: encrypted only when it does not open without a password; what is embedded is looked at in turn.
+
+Readers open a file that has nothing but an owner password without asking, and so does this.
+"""
 
 from __future__ import annotations
+
+import re
+from typing import Any
 
 import pikepdf
 
@@ -8,21 +14,86 @@ from mailweir.content.item import Item, file_of
 from mailweir.content.trouble import Corrupt
 from mailweir.content.walk import Walk
 
+_ACTIVE = {"/JavaScript": "JavaScript", "/Launch": "launches a program"}
+_END = re.compile(rb"startxref\s+\d+\s+%%EOF")
+_TAIL = 2048
+
 
 def look(walk: Walk, item: Item) -> None:
-    """Open with the empty password, as every reader does."""
-    try:
-        pdf = pikepdf.open(file_of(item.data), inherit_page_attributes=False)
-    except pikepdf.PasswordError:
+    """Open with the empty password, then with those that were given."""
+    pdf = _opened(walk, item)
+    if pdf is None:
         walk.found("encrypted-pdf", item, "user password")
         return
-    except pikepdf.PdfError as error:
-        if "unsupported encryption filter" in str(error):
-            walk.found("encrypted-pdf", item, "public-key security")
-            return
-        raise Corrupt(str(error)) from error
     with pdf:
-        for name, spec in pdf.attachments.items():
-            content = spec.get_file().read_bytes()
-            walk.budget.take(len(content))
-            walk.member(item, name, content)
+        _objects(walk, item, pdf)
+        damaged = any("damaged" in warning or "xref" in warning for warning in map(str, pdf.get_warnings()))
+    if damaged and not _END.search(item.data[-_TAIL:]):
+        raise Corrupt("cut off")
+
+
+def _opened(walk: Walk, item: Item) -> pikepdf.Pdf | None:
+    for password in ["", *walk.passwords]:
+        try:
+            pdf = pikepdf.open(file_of(item.data), password=password, suppress_warnings=True)
+        except pikepdf.PasswordError:
+            continue
+        except pikepdf.PdfError as error:
+            if "unsupported encryption" in str(error):
+                return None
+            raise Corrupt(str(error).rpartition("): ")[2] or str(error)) from error
+        if pdf.is_encrypted:
+            walk.unlocked("encrypted-pdf")
+        return pdf
+    return None
+
+
+def _objects(walk: Walk, item: Item, pdf: pikepdf.Pdf) -> None:
+    """Every dictionary is looked at, wherever it hangs: names, annotations, actions, portfolios."""
+    walk.budget.announce(0, 0)
+    for index, thing in enumerate(pdf.objects):
+        if index % 256 == 0:
+            walk.budget.tick()
+        try:
+            _dictionary(walk, item, pdf, thing)
+        except (pikepdf.PdfError, ValueError, TypeError, KeyError, AttributeError):
+            continue  # one malformed object in a file that opens
+
+
+def _dictionary(walk: Walk, item: Item, pdf: pikepdf.Pdf, thing: Any) -> None:
+    if not isinstance(thing, pikepdf.Dictionary | pikepdf.Stream):
+        return
+    for one in [thing, *_inner(thing)]:
+        kind = str(one.get("/S", ""))
+        if kind in _ACTIVE:
+            walk.found("active-pdf", item, _ACTIVE[kind])
+        if "/EP" in one or one.get("/AFRelationship") == "/EncryptedPayload":
+            walk.found("encrypted-pdf", item, "the real document is an encrypted attachment")
+        if "/EF" in one:
+            _embedded(walk, item, pdf, one)
+
+
+def _inner(thing: Any) -> list[Any]:
+    """Dictionaries written directly within this one, such as an action."""
+    values = [thing.get(key) for key in ("/A", "/OpenAction", "/FS", "/Next")]
+    extra = thing.get("/AA")
+    if isinstance(extra, pikepdf.Dictionary):
+        values += [extra.get(key) for key in extra.keys()]  # noqa: SIM118 - not a Python dictionary
+    names = thing.get("/Names")
+    if isinstance(names, pikepdf.Array):
+        values += list(names)
+    return [value for value in values if isinstance(value, pikepdf.Dictionary)]
+
+
+def _embedded(walk: Walk, item: Item, pdf: pikepdf.Pdf, spec: Any) -> None:
+    stream = spec["/EF"].get("/F") or spec["/EF"].get("/UF")
+    if not isinstance(stream, pikepdf.Stream):
+        return
+    name = str(spec.get("/UF") or spec.get("/F") or "attachment")
+    packed = len(stream.read_raw_bytes())
+    content = stream.read_bytes()
+    walk.budget.taker(packed)(len(content))
+    inside = item.member(name, content)
+    if pdf.is_encrypted:
+        walk.opened(inside)
+    walk.look(inside)

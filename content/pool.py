@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from mailweir.content.child import receive, send
 from mailweir.errors import Unavailable
 
 _PATIENCE = 4  # times the time budget that a message may wait for a free child
+_GRACE = 0.5  # seconds: the child stops itself at the budget and may still say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +72,19 @@ class Pool:
 
         Call it within `place`. Raises Unavailable when no child can be had.
         """
-        child: _Child | None = None
-        try:
-            child = self._take(job, fd)
-            outcome = _listen(child.sock, seconds, hear)
-            if outcome is None:
-                code = self._bury(child)
-                child = None
-                return Outcome(died=_cause(code))
-            if outcome.died:
-                self._bury(child)
-                child = None
-            return outcome
-        finally:
-            if child:
+        while True:
+            child, fresh = self._take(job, fd)
+            heard = _listen(child.sock, seconds, hear)
+            if heard.outcome and not heard.retire:
                 with self._lock:
                     self._idle.append(child)
+                return heard.outcome
+            code = self._bury(child)
+            if heard.outcome:
+                return heard.outcome
+            if fresh or heard.messages:
+                return Outcome(died="time" if heard.late else _cause(code))
+            # An idle child that had ended meanwhile: the item was never looked at.
 
     def close(self) -> None:
         """End all children."""
@@ -100,8 +99,8 @@ class Pool:
                 self._template.wait()
                 self._template = None
 
-    def _take(self, job: dict[str, Any], fd: int) -> _Child:
-        """A child that has taken the job; an idle one may have ended meanwhile, then a new one gets it."""
+    def _take(self, job: dict[str, Any], fd: int) -> tuple[_Child, bool]:
+        """A child that has been given the job, and whether it is a new one."""
         while True:
             with self._lock:
                 child = self._idle.pop() if self._idle else None
@@ -109,7 +108,7 @@ class Pool:
             child = child or self._fork()
             try:
                 send(child.sock, job, fd)
-                return child
+                return child, fresh
             except OSError as error:
                 self._bury(child)
                 if fresh:
@@ -157,22 +156,34 @@ class Pool:
         return int(code)
 
 
-def _listen(
-    sock: socket.socket, seconds: float, hear: Callable[[dict[str, Any], int], None]
-) -> Outcome | None:
-    """Take messages up to the account; None when the child is gone."""
-    deadline = monotonic() + seconds + 0.5  # the child stops itself at the budget and may still say so
+@dataclass(slots=True)
+class _Heard:
+    """What came from a child: its account unless it died or was late; retire: it takes no further job."""
+
+    outcome: Outcome | None = None
+    retire: bool = True
+    late: bool = False
+    messages: int = 0
+
+
+def _listen(sock: socket.socket, seconds: float, hear: Callable[[dict[str, Any], int], None]) -> _Heard:
+    """Take messages up to the account."""
+    heard = _Heard()
+    deadline = monotonic() + seconds + _GRACE
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     while True:
         if not poll.poll(max(0.0, deadline - monotonic()) * 1000):
-            return Outcome(died="time")
+            heard.late, heard.messages = True, heard.messages + 1
+            return heard
         try:
             message, fd = receive(sock)
         except (OSError, EOFError):
-            return None
+            return heard
+        heard.messages += 1
         if "done" in message:
-            return Outcome(*message["done"])
+            heard.outcome, heard.retire = Outcome(*message["done"]), message["last"]
+            return heard
         try:
             hear(message, fd)
         finally:
@@ -183,8 +194,6 @@ def _listen(
 def _cause(code: int) -> str:
     if code >= 0:
         return f"ended with code {code}"
-    import signal
-
     if -code in (signal.SIGXCPU, signal.SIGKILL):
         return "time" if -code == signal.SIGXCPU else "killed"
     return signal.Signals(-code).name

@@ -53,10 +53,9 @@ def look(walk: Walk, item: Item) -> None:
     sequence = next(_children(data, parts[1], 1), None)
     if not sequence:
         return
-    for element in _children(data, sequence, 3):
-        if element.tag == 0x30:  # EncapsulatedContentInfo
-            _content(walk, item, element, kind)
-            return
+    fields = list(_children(data, sequence, 3))  # version, algorithms, EncapsulatedContentInfo
+    if len(fields) == 3 and fields[2].tag == 0x30:
+        _content(walk, item, fields[2], kind)
 
 
 def _content(walk: Walk, item: Item, info: Element, kind: str) -> None:
