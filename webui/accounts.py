@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from mailweir.errors import InputError
+from mailweir.policies import addresses
 from mailweir.records.models import User
 
 ROLES = ("viewer", "operator", "administrator")  # each may do all that the ones before it may
@@ -52,6 +53,21 @@ def add(name: str, password: str, *, role: str, clock: Callable[[], float]) -> U
     check_strength(name, password)
     user: User = User.create(name=name, password=hasher.hash(password), role=role, created=clock())
     return user
+
+
+def set_password(user: User, password: str) -> None:
+    """Give a user a new password, which ends all sessions."""
+    user.password = hasher.hash(password)
+    user.save()
+
+
+def limit(user: User, domains: str) -> None:
+    """Limit a user to domains, separated by spaces or commas; none: no limit. Raises InputError."""
+    names = [addresses.pattern_key(name) for name in domains.replace(",", " ").split()]
+    if any("@" in name or name.startswith(".") for name in names):
+        raise InputError("a user is limited to domains, not to addresses")
+    user.domains = " ".join(dict.fromkeys(names))
+    user.save()
 
 
 def check_strength(name: str, password: str) -> None:

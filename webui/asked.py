@@ -13,15 +13,45 @@ from flask import current_app, g, request
 from mailweir.errors import InputError
 from mailweir.records import ids, search
 from mailweir.records.filters import FIELDS
-from mailweir.webui import access
+from mailweir.records.words import PENDING, Direction, Outcome, Status
+from mailweir.webui import access, language
 
 Row = TypeVar("Row")
+
+# The single fields that each list's form offers; the search box takes all of them.
+FORMS = {
+    "mail_in": (
+        "from",
+        "to",
+        "subject",
+        "status",
+        "direction",
+        "ip",
+        "queue",
+        "id",
+        "file",
+        "after",
+        "before",
+    ),
+    "pending": ("from", "to", "subject", "status", "direction", "queue", "id", "after", "before"),
+    "delivery": ("from", "to", "subject", "status", "direction", "ip", "queue", "after", "before"),
+    "quarantine": ("from", "to", "subject", "direction", "file", "id", "after", "before"),
+}
+_ALL_STATUSES = tuple(Status.words())
+CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
+    "mail_in": {"status": _ALL_STATUSES},
+    "pending": {"status": tuple(status.word for status in PENDING)},
+    "delivery": {"status": tuple(Outcome.words())},
+    "quarantine": {},
+}
+DIRECTIONS = tuple(Direction.words())
 
 
 @dataclass(frozen=True)
 class Listing(Generic[Row]):
     """One page of a list as its template needs it; wrong says what in the search cannot be used."""
 
+    name: str
     page: search.Page[Row]
     query: str
     wrong: str
@@ -31,6 +61,21 @@ class Listing(Generic[Row]):
     def below(self) -> str | None:
         """The address field that leads to the older rows; None at the end."""
         return ids.to_text(self.page.next) if self.page.next is not None else None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The single fields of the list's form."""
+        return FORMS[self.name]
+
+    @property
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """The words of the fields that have a few."""
+        return {"direction": DIRECTIONS, **CHOICES[self.name]}
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether any single field is filled in."""
+        return any(request.args.get(name) for name in self.fields)
 
 
 def limited(given: search.Filter) -> search.Filter:
@@ -43,30 +88,31 @@ def from_address() -> search.Filter:
 
     Raises InputError naming the term that cannot be used.
     """
-    now = time.time()
-    typed = search.parse(request.args.get("q", ""), now=now)
-    single = search.from_fields(
-        {name: request.args[name] for name in FIELDS if request.args.get(name)}, now=now
-    )
+    now, zone = time.time(), language.zone()
+    typed = search.parse(request.args.get("q", ""), now=now, zone=zone)
+    given = {name: request.args[name] for name in FIELDS if request.args.get(name)}
+    single = search.from_fields(given, now=now, zone=zone)
     empty = search.Filter()
-    given = {
+    changed = {
         field.name: getattr(single, field.name)
         for field in dataclasses.fields(single)
         if getattr(single, field.name) != getattr(empty, field.name)
     }
-    return limited(dataclasses.replace(typed, **given))
+    return limited(dataclasses.replace(typed, **changed))
 
 
-def listing(look: Callable[..., search.Page[Row]]) -> Listing[Row]:
+def listing(name: str, look: Callable[..., search.Page[Row]]) -> Listing[Row]:
     """Run one of the searches for the request's address."""
     query = request.args.get("q", "")
     below = request.args.get("below")
+    config = current_app.config["MAILWEIR"]
     try:
         page = look(
             from_address(),
             below=ids.from_text(below) if below else None,
-            limit=current_app.config["MAILWEIR"].web.page_rows,
+            limit=config.web.page_rows,
+            budget=config.records.search_budget,
         )
     except InputError as error:
-        return Listing(search.Page(), query, str(error), below is None)
-    return Listing(page, query, "", below is None)
+        return Listing(name, search.Page(), query, str(error), below is None)
+    return Listing(name, page, query, "", below is None)

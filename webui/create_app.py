@@ -28,23 +28,35 @@ from mailweir.webui import (
     login,
     mail_in,
     message,
+    overview,
     pending,
     policies,
+    profile,
     quarantine,
+    reasons,
+    saved,
+    start,
+    system,
     text,
 )
 from mailweir.webui import session as session_page
 
 BLUEPRINTS = (
+    start.pages,
     login.pages,
-    commands.pages,
+    overview.pages,
     mail_in.pages,
     pending.pages,
     delivery.pages,
     quarantine.pages,
-    policies.pages,
     message.pages,
     session_page.pages,
+    commands.pages,
+    policies.pages,
+    system.pages,
+    profile.pages,
+    reasons.pages,
+    saved.pages,
 )
 MAX_REQUEST = 1_048_576  # bytes; no form of ours is larger
 MAX_PARTS = 2_000  # fields in one form
@@ -82,6 +94,7 @@ def create_app(config: Config) -> Flask:
     login.limiter.init_app(app)
     access.init_app(app)
     headers.init_app(app)
+    app.jinja_env.globals["saved_searches"] = saved.of
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     for kind in (HTTPException, MailweirError, CSRFError):

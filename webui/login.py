@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from flask import Blueprint, current_app, flash, g, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf import FlaskForm
@@ -10,7 +13,7 @@ from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
-from mailweir.webui import access, accounts
+from mailweir.webui import access, accounts, second_factor
 
 pages = Blueprint("login", __name__)
 limiter = Limiter(get_remote_address, storage_uri="memory://")
@@ -21,6 +24,7 @@ class LoginForm(FlaskForm):
 
     name = StringField("User", [InputRequired(), Length(max=64)])
     password = PasswordField("Password", [InputRequired(), Length(max=1024)])
+    code = StringField("Code", [Length(max=10)])
 
 
 def _limit() -> str:
@@ -41,7 +45,7 @@ def _name() -> str:
 )
 def log_in() -> str | Response | tuple[str, int]:
     """The log-in form; a right password leads to where the user wanted to go."""
-    target = access.local_path(request.args.get("next"), url_for("mail_in.list_"))
+    target = access.local_path(request.args.get("next"), url_for("overview.show"))
     if g.user is not None:
         return redirect(target)
     form = LoginForm()
@@ -49,8 +53,15 @@ def log_in() -> str | Response | tuple[str, int]:
         return render_template("login/form.html", form=form)
     user = accounts.check((form.name.data or "").strip(), form.password.data or "")
     if user is None:
-        flash("Name or password is wrong.", "error")
+        flash(_("Name or password is wrong."), "error")
         return render_template("login/form.html", form=form), 401
+    if user.totp:
+        step = second_factor.matching_step(user.totp, form.code.data or "", time.time(), user.totp_step)
+        if step is None:
+            flash(_("Give the code from your authenticator app too."), "error")
+            return render_template("login/form.html", form=form, factor=True), 401
+        user.totp_step = step
+        user.save()
     access.begin(user)
     return redirect(target)
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from mailweir.records import search
-from mailweir.webui import asked, commands
+from mailweir.webui import asked, commands, table_file
 
 pages = Blueprint("pending", __name__)
+COLUMNS = (
+    "mail_in_id", "time", "node", "queue_id", "queue", "direction", "status", "sender", "recipient",
+    "reason", "dsn", "reply", "attempts", "subject", "size",
+)  # fmt: skip
 
 
 @pages.get("/pending")
@@ -17,8 +21,14 @@ def list_() -> str:
     """One page of pending recipients."""
     return render_template(
         "pending/list.html",
-        listing=asked.listing(search.pending),
+        listing=asked.listing("pending", search.pending),
         now=time.time(),
         key=commands.new_key(),
         acted=commands.banner(request.args.get("acted", "")),
     )
+
+
+@pages.get("/pending.csv")
+def export() -> Response:
+    """All that match."""
+    return table_file.answer("pending", search.pending, COLUMNS, lambda row: [row.as_dict()])

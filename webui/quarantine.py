@@ -17,7 +17,7 @@ def list_() -> str:
     """One page of stalled messages; `each=1` shows a line for each pending recipient."""
     return render_template(
         "quarantine/list.html",
-        listing=asked.listing(search.quarantine),
+        listing=asked.listing("quarantine", search.quarantine),
         each=request.args.get("each") == "1",
         now=time.time(),
         key=commands.new_key(),

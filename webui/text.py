@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from babel.dates import format_skeleton
 from flask import Flask, g, request, url_for
+from flask_babel import get_translations
 from markupsafe import Markup, escape
 
 from mailweir.plain import visible
@@ -30,7 +31,14 @@ def init_app(app: Flask) -> None:
     app.jinja_options = {"finalize": finalize}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
-        moment=moment, size=size, span=span, as_written=as_written, mail_id=ids.to_text
+        moment=moment,
+        size=size,
+        span=span,
+        as_written=as_written,
+        mail_id=ids.to_text,
+        say=say,
+        visible=visible,
+        day=day,
     )
     digests: dict[str, str] = {}
 
@@ -41,7 +49,7 @@ def init_app(app: Flask) -> None:
             digests[name] = hashlib.sha256(content).hexdigest()[:12]
         return url_for("static", filename=name, v=digests[name])
 
-    app.jinja_env.globals.update(asset=asset, link_with=link_with)
+    app.jinja_env.globals.update(asset=asset, link_with=link_with, query_now=query_now)
     app.context_processor(context)
 
 
@@ -64,6 +72,11 @@ def finalize(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, Markup):
         return visible(value)
     return value
+
+
+def say(word: str) -> str:
+    """A word in a variable, in the user's language; unlike _() it is escaped like any other text."""
+    return str(get_translations().gettext(word)) if word else ""
 
 
 def as_written(value: str) -> Markup:
@@ -91,6 +104,11 @@ def moment(seconds: float | None, form: str = "") -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         when.isoformat(timespec="milliseconds"), full, shown
     )
+
+
+def day(when: datetime) -> str:
+    """A day without its year, as the user's language writes it."""
+    return str(format_skeleton("MMMd", when, locale=language.locale()))
 
 
 def size(octets: int) -> str:
@@ -122,6 +140,14 @@ def link_with(**changes: Any) -> str:
     fields: dict[str, Any] = {**request.args.to_dict(), **changes}
     query = urlencode({name: value for name, value in fields.items() if value not in (None, "")})
     return request.path + ("?" + query if query else "")
+
+
+def query_now() -> str:
+    """The query of this page's address without what only this moment needs."""
+    fields = request.args.to_dict()
+    return urlencode(
+        {name: value for name, value in fields.items() if value and name not in ("below", "acted")}
+    )
 
 
 def loads(text: str) -> Mapping[str, Any]:

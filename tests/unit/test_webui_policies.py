@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
@@ -137,6 +137,7 @@ def test_an_exported_list_can_be_put_in_again(client: FlaskClient) -> None:
     assert answer.text == lines and "attachment" in answer.headers["Content-Disposition"]
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.tuples(

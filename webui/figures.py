@@ -1,0 +1,149 @@
+"""The overview's numbers: how many recipients of each day and direction have come to which status.
+
+A past day changes little and a whole month is long to count, so each day's counts are kept in memory and
+counted again the rarer the older it is; a request spends a bounded time on it and says what is missing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from peewee import fn
+
+from mailweir.records import ids, reasons
+from mailweir.records.models import Address, Recipient
+from mailweir.records.words import PENDING, Direction, Status
+
+DAYS = 30
+BUDGET = 0.25  # seconds that one request may spend on counting
+FRESH = ((1, 10.0), (8, 300.0), (DAYS + 2, 3_600.0))  # age in days -> seconds for which its counts are good
+MOST = 10_000  # pending recipients counted one by one; more are shown as "10,000+"
+SAMPLE = 2_000  # newest failed and deferred recipients looked at for reasons and destinations
+
+Counts = Counter[tuple[Direction, Status]]
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day's counts; None: not counted yet."""
+
+    date: datetime
+    counts: Counts | None
+
+    def of(self, *statuses: Status) -> int:
+        """Recipients with one of these statuses, whatever the direction."""
+        if self.counts is None:
+            return 0
+        return sum(count for (_, status), count in self.counts.items() if status in statuses)
+
+    def towards(self, direction: Direction) -> int:
+        """Recipients of one direction."""
+        return sum(count for (way, _), count in (self.counts or {}).items() if way is direction)
+
+    @property
+    def total(self) -> int:
+        """All recipients."""
+        return sum((self.counts or {}).values())
+
+
+class Figures:
+    """Keeps what was counted; one for each worker process, used by its threads together."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[int, int], tuple[float, Counts]] = {}
+
+    def days(self, now: float, zone: tzinfo) -> list[Day]:
+        """The last DAYS days, today last."""
+        today = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        end = self._clock() + BUDGET
+        found = []
+        for age in range(DAYS):
+            start = (today - timedelta(days=age)).timestamp()
+            stop = (today - timedelta(days=age - 1)).timestamp()
+            counts = self._counts(int(start * 1000), int(stop * 1000), age, out_of_time=self._clock() > end)
+            found.append(Day(today - timedelta(days=age), counts))
+        return found[::-1]
+
+    def _counts(self, start: int, stop: int, age: int, *, out_of_time: bool) -> Counts | None:
+        with self._lock:
+            kept = self._kept.get((start, stop))
+        good = next(seconds for days, seconds in FRESH if age < days)
+        if kept and (out_of_time or self._clock() - kept[0] < good):
+            return kept[1]
+        if out_of_time:
+            return None
+        counts = count(start, stop)
+        with self._lock:
+            self._kept[start, stop] = (self._clock(), counts)
+            while len(self._kept) > 4 * DAYS:
+                del self._kept[next(iter(self._kept))]
+        return counts
+
+
+def count(start: int, stop: int) -> Counts:
+    """Recipients of the messages of that time (milliseconds since 1970), by direction and status."""
+    rows: Any = (
+        Recipient.select(Recipient.direction, Recipient.status, fn.COUNT(Recipient.address_id))
+        .where(Recipient.message_id >= ids.first_id(start), Recipient.message_id < ids.first_id(stop))
+        .group_by(Recipient.direction, Recipient.status)
+    )
+    return Counter({(Direction(way), Status(status)): number for way, status, number in rows.tuples()})
+
+
+def pending() -> dict[Status, tuple[int, float | None]]:
+    """For each pending status how many recipients, MOST at the most, and when the oldest came in."""
+    found: dict[Status, tuple[int, float | None]] = {}
+    for status in PENDING:
+        mine = Recipient.select(Recipient.message_id).where(Recipient.status == status)
+        number = mine.limit(MOST).count()
+        oldest = mine.order_by(Recipient.message_id).limit(1).scalar() if number else None
+        found[status] = (number, ids.milliseconds_of(oldest) / 1000 if oldest else None)
+    return found
+
+
+def troubles(now: float) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """The commonest reasons and destination domains of the newest failed and deferred mail of a day."""
+    first = ids.first_id(int((now - 86_400) * 1000))
+    why: Counter[str] = Counter()
+    where: Counter[str] = Counter()
+    for status in (Status.DEFERRED, Status.FAILED):
+        rows: Any = (
+            Recipient.select(Recipient.dsn, Recipient.reply, Address.domain_reversed)
+            .join(Address, on=(Address.id == Recipient.address_id))
+            .where(Recipient.status == status, Recipient.message_id >= first)
+            .order_by(Recipient.message_id.desc())
+            .limit(SAMPLE)
+        )
+        for dsn, reply, domain in rows.tuples():
+            why[reasons.explain(dsn, reply).what] += 1
+            where[domain[::-1]] += 1
+    return _top(why), _top(where)
+
+
+def _top(counts: Counter[str]) -> list[tuple[str, int]]:
+    return counts.most_common(8)
+
+
+def stacks(
+    days: Sequence[Day], parts: Sequence[tuple[str, tuple[Status, ...]]], height: float
+) -> list[list[tuple[str, float, float, int]]]:
+    """For a chart: each day's parts as (name, top, height, count) from the bottom up, to scale."""
+    highest = max((day.total for day in days), default=0) or 1
+    bars = []
+    for day in days:
+        top, bar = height, []
+        for name, statuses in parts:
+            number = day.of(*statuses)
+            length = number / highest * height
+            top -= length
+            bar.append((name, top, length, number))
+        bars.append(bar)
+    return bars
