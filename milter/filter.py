@@ -101,6 +101,11 @@ class Filter(Milter.Base):
         recipient = Recipient(path, address, self._macro("{rcpt_mailer}"), parameters)
         self._current.recipients[address] = recipient  # given twice, it counts once
 
+    def setsymlist(self, stage: int, *macros: str) -> None:
+        """pymilter's own (1.0.5) raises a TypeError, at which every no-reply flag is silently lost."""
+        assert self._ctx is not None
+        self._ctx.setsymlist(stage, " ".join(macros))
+
     def header_bytes(self, name: str, value: bytes) -> int:
         """pymilter's own would decode the value."""
         return self.header(name, value)
