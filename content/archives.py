@@ -22,7 +22,6 @@ _READERS = {
     "ar": ("ar", "none"),
     "xar": ("xar", "none"),
     "rpm": ("cpio", "all"),
-    "gzip": ("raw", "gzip"),
     "bzip2": ("raw", "bzip2"),
     "xz": ("raw", "xz"),
     "lzma": ("raw", "lzma"),
@@ -53,7 +52,7 @@ def members(walk: Walk, item: Item, format_: str, filter_: str = "none", *, unse
                 walk.budget.tick()
                 if entry.filetype and not entry.isfile and format_ != "raw":
                     continue
-                name = _inner_name(item) if format_ == "raw" else _path(entry.pathname)
+                name = inner_name(item) if format_ == "raw" else _path(entry.pathname)
                 content = _content(entry.get_blocks(), take)
                 seen += 1
                 inside = item.member(name, content)
@@ -81,7 +80,8 @@ def _content(blocks: Iterator[bytes], take: object) -> Buffer:
     return out.buffer()
 
 
-def _inner_name(item: Item) -> str:
+def inner_name(item: Item) -> str:
+    """What the file within a compressed one is called: the name without its suffix."""
     for suffix in _SUFFIXES:
         if item.name.lower().endswith(suffix.lower()):
             return item.name[: -len(suffix)] or "content"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+
 import olefile
 
 from mailweir.content import doc, msg, office_unlock, ole_package, ppt, xls
-from mailweir.content.item import Item, file_of
+from mailweir.content.item import Buffer, Item, file_of
 from mailweir.content.trouble import Corrupt
 from mailweir.content.walk import Walk
 
@@ -16,6 +18,9 @@ _DOCUMENTS = {
     "powerpoint document": ppt.inspect,
 }
 _OBJECTS = ("package", "contents", "embeddedodf", "\x01ole10native")
+
+_FREE = 0xFFFFFFFF
+_LISTED = 109  # allocation tables that the header lists itself; more only beyond 6.8 MiB
 
 
 def look(walk: Walk, item: Item) -> None:
@@ -41,7 +46,7 @@ def _inspect(walk: Walk, item: Item, ole: olefile.OleFileIO) -> None:
         msg.inspect(walk, item, ole, paths)
     for path in paths:
         _stream(walk, item, ole, path)
-    if _is_cut_off(ole, len(item.data)):
+    if _is_cut_off(item.data):
         raise Corrupt("cut off")
 
 
@@ -68,7 +73,19 @@ def _stream(walk: Walk, item: Item, ole: olefile.OleFileIO, path: list[str]) -> 
         walk.found("encrypted-office", item, "an embedded document has a password")
 
 
-def _is_cut_off(ole: olefile.OleFileIO, size: int) -> bool:
-    """Whether sectors in use lie beyond the end of the file; a last one may be short."""
-    used = max((index for index, state in enumerate(ole.fat) if state != 0xFFFFFFFF), default=0)
-    return (used + 1) * ole.sectorsize > size
+def _is_cut_off(data: Buffer) -> bool:
+    """Whether sectors in use lie beyond the end of the file; a last one may be short.
+
+    Read from the header's own list of allocation tables: olefile forgets what is beyond the end.
+    """
+    size = 1 << struct.unpack_from("<H", data, 0x1E)[0]
+    count = min(struct.unpack_from("<L", data, 0x2C)[0], _LISTED)
+    last = 0
+    for index, sector in enumerate(struct.unpack_from(f"<{count}L", data, 0x4C)):
+        table = data[(sector + 1) * size : (sector + 2) * size]
+        if len(table) < size:
+            return True
+        states = struct.unpack(f"<{size // 4}L", table)
+        used = next((at for at in reversed(range(len(states))) if states[at] != _FREE), -1)
+        last = index * len(states) + used if used >= 0 else last
+    return bool((last + 1) * size >= len(data))

@@ -97,8 +97,9 @@ def _encrypted(walk: Walk, item: Item, entries: Iterable[Entry]) -> bool:
 
 def _refuse_bombs(walk: Walk, entries: list[Entry]) -> None:
     walk.budget.announce(len(entries), sum(entry.size for entry in entries))
+    for entry in entries:
+        walk.budget.ratio(entry.packed, entry.size)
     ordered = sorted(entries, key=lambda entry: entry.offset)
     for one, other in pairwise(ordered):
         if one.packed and one.offset + 30 + len(one.raw_name) + one.packed > other.offset:
             raise LimitExceeded("files overlap each other, as in a bomb")
-        walk.budget.ratio(one.packed, one.size)

@@ -10,13 +10,14 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2] / "postfix-example")]
 
 import made_archives  # noqa: E402
+import made_limits  # noqa: E402
 import made_mail  # noqa: E402
 import made_office  # noqa: E402
 import made_pdf  # noqa: E402
 import made_rar  # noqa: E402
 from corpus import Corpus  # noqa: E402
 
-MAKERS = (made_archives, made_rar, made_office, made_pdf, made_mail)
+MAKERS = (made_archives, made_rar, made_office, made_pdf, made_mail, made_limits)
 
 
 def make(directory: Path) -> Corpus:
