@@ -5,6 +5,7 @@ Only what the database does not know yet has to survive a restart; the rest is a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
@@ -46,7 +47,7 @@ class Book:
         self._careful_until = milliseconds_of(taken_until) // 1000 + 1 if taken_until else 0  # seconds
         self._second = 0
         self._ids = IdSource(node, AGENT_SLOT)
-        self.last_id = 0
+        self.next_of: Callable[[int], int] = self._careful  # an ID for a moment in milliseconds
         self._messages: WeakValueDictionary[int, Message] = WeakValueDictionary()
         self._dirty: list[Leg] = []
         self._ended: list[Leg] = []
@@ -57,15 +58,19 @@ class Book:
 
     def next_id(self, time: float) -> int:
         """A new ID for that moment; never one that the database has."""
-        milliseconds = int(time * 1000)
-        if self._careful_until and milliseconds // 1000 != self._second:
-            self._second = milliseconds // 1000
-            if self._second <= self._careful_until and self.memory is not None:
-                taken = self.memory.last_id(self._second * 1000)
-                if taken > self.last_id:
-                    self._ids = IdSource(self.node, AGENT_SLOT, taken)
-        self.last_id = self._ids.next(milliseconds)
-        return self.last_id
+        return self.next_of(int(time * 1000))
+
+    def _careful(self, milliseconds: int) -> int:
+        """next_of while the database may have IDs of the same time."""
+        second = milliseconds // 1000
+        if second > self._careful_until:
+            self.next_of = self._ids.next
+        elif second != self._second and self.memory is not None:
+            self._second = second
+            taken = self.memory.last_id(second * 1000)
+            if taken > self._ids.last:
+                self._ids = IdSource(self.node, AGENT_SLOT, taken)
+        return self._ids.next(milliseconds)
 
     # finding and beginning
 
@@ -85,22 +90,20 @@ class Book:
 
         time: of the line; arrival: seconds since 1970 when known better than that.
         """
-        exact = queue_ids.arrival_us(queue_id)
-        if exact is not None:
+        micros = queue_ids.arrival_us(queue_id)
+        if micros is None:
+            micros = self._short_arrival(queue_id, time if arrival is None else arrival)
+            self._end_reused(queue_id, time)
+        else:
             known = self.legs.get(queue_id)
-            if known is None and exact <= self._known_until:
+            if known is None and micros <= self._known_until:
                 known = self.find(queue_id)
             if known is not None:
                 return known
-        micros = (
-            exact
-            if exact is not None
-            else self._short_arrival(queue_id, time if arrival is None else arrival)
-        )
-        identifier = self.next_id(time)
+        identifier = self.next_of(int(time * 1000))
         leg = Leg(identifier, queue_id, micros, Message(identifier))
         leg.seen = time
-        self.enter(leg)
+        self.legs[queue_id] = self.receiving[queue_id] = leg
         return leg
 
     @staticmethod
@@ -111,13 +114,16 @@ class Book:
         return int(seconds) * 1_000_000 + micros
 
     def enter(self, leg: Leg) -> None:
-        """Enter a new leg; one with the same (reused) ID that was never seen to end is closed as unknown."""
-        old = self.legs.get(leg.queue_id)
-        if old is None and len(leg.queue_id) < queue_ids.SHORTEST_LONG:
-            old = self.find(leg.queue_id)
-        if old is not None and old.accepted and old.queue != Queue.GONE:
-            self.end(old, leg.seen, Status.UNKNOWN)
+        """Enter a new leg made elsewhere."""
+        if len(leg.queue_id) < queue_ids.SHORTEST_LONG:
+            self._end_reused(leg.queue_id, leg.seen)
         self.legs[leg.queue_id] = self.receiving[leg.queue_id] = leg
+
+    def _end_reused(self, queue_id: str, time: float) -> None:
+        """A short ID begins anew: a file that had it before and was never seen to end is over."""
+        old = self.find(queue_id)
+        if old is not None and old.accepted and old.queue != Queue.GONE:
+            self.end(old, time, Status.UNKNOWN)
 
     def end(self, leg: Leg, time: float, status: Status) -> None:
         """The queue file is gone; recipients it still carried get that status."""
@@ -286,15 +292,14 @@ class Book:
     def state(self) -> dict[str, Any]:
         """What a restart needs and the database does not have."""
         return {
-            "last_id": self.last_id,
+            "last_id": self._ids.last,
             "now": self.now,
             "receiving": [leg.receiving_values() for leg in self.receiving.values()],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of state()."""
-        self.last_id = state["last_id"]
-        self._ids = IdSource(self.node, AGENT_SLOT, self.last_id)
+        self._ids = IdSource(self.node, AGENT_SLOT, state["last_id"])
         self.now = state["now"]
         for values in state["receiving"]:
             leg = Leg.from_receiving(values)

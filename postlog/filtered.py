@@ -92,12 +92,38 @@ def cleanup(time: float, pid: str, queue_id: str, rest: str) -> Event | None:
     )  # fmt: skip
 
 
+# What nearly all refusals look like, in one go; whatever does not fit is taken apart with more care.
+_COMMON = re.compile(
+    r"reject: ([A-Z-]+) from (\S*?)\[([^\]]*)\](?::\d+)?: (([245]\d\d) (?:([245]\.\d{1,3}\.\d{1,3}) )?.*)"
+    r'; from=<([^"<>]*)>,? to=<([^"<>]*)>,? proto=(\w+),? helo=<([^<> ]*)>\Z',
+    re.DOTALL,
+)
+
+
 def smtpd(time: float, pid: str, service: str, queue_id: str, rest: str) -> Event | None:
     """What smtpd or postscreen refused or an access table ordered. None: nothing for the records."""
+    noqueue = "" if queue_id == "NOQUEUE" else queue_id
+    if common := _COMMON.match(rest):
+        stage, name, ip, text, code_text, dsn, sender, recipient, proto, helo = common.groups(default="")
+        return Reject(
+            time,
+            pid,
+            service,
+            noqueue,
+            stage,
+            name,
+            ip,
+            int(code_text),
+            dsn,
+            text,
+            sender,
+            recipient,
+            proto,
+            helo,
+        )
     if _ACTION.match(rest) is None:
         return None
     parts = _Parts(rest)
-    noqueue = "" if queue_id == "NOQUEUE" else queue_id
     if not parts.ok:
         return None if rest.startswith(("warning: ", "info: ")) else NotUnderstood(time, rest)
     if parts.action == "reject":

@@ -19,19 +19,35 @@ _WORST = (
 )  # fmt: skip
 
 
+class _Keys(dict[str, str]):
+    """Addresses as they are told apart, remembered, as the same ones come again and again."""
+
+    def __missing__(self, address: str) -> str:
+        if len(self) >= MOST_KEYS:
+            self.clear()
+        local, at, domain = address.rpartition("@")
+        key = self[address] = f"{local}@{domain.lower()}" if at else address
+        return key
+
+
+MOST_KEYS = 20_000
+KEYS = _Keys()
+
+
 def key_of(address: str) -> str:
     """What makes two spellings the same recipient: Postfix may change a domain's case on the way."""
-    local, at, domain = address.rpartition("@")
-    return f"{local}@{domain.lower()}" if at else address
+    return KEYS[address]
 
 
 class Recipient:
     """One envelope recipient of a message."""
 
-    __slots__ = (
-        "address", "attempts", "changed", "direction", "dirty", "dsn", "finals", "leg_id", "reply",
-        "status", "stored", "trace", "verdict",
-    )  # fmt: skip
+    # Class attributes as defaults: most messages never need most of them, and making one must be quick.
+    verdict = trace = dsn = reply = ""
+    attempts = 0
+    finals: dict[str, int] | None = None  # status by final address, when an alias led to several
+    stored = False
+    dirty = True
 
     def __init__(self, address: str, status: int, direction: int, leg_id: int | None, changed: float) -> None:
         self.address = address
@@ -39,11 +55,6 @@ class Recipient:
         self.direction = direction
         self.leg_id = leg_id
         self.changed = changed
-        self.verdict = self.trace = self.dsn = self.reply = ""
-        self.attempts = 0
-        self.finals: dict[str, int] | None = None  # status by final address, when an alias led to several
-        self.stored = False
-        self.dirty = True
 
     def row(self, message_id: int) -> Row:
         """All columns, in the order of changes.RECIPIENT."""
@@ -77,23 +88,18 @@ class Recipient:
 class Message:
     """One message; several queue files may carry it."""
 
-    __slots__ = (
-        "__weakref__", "auth_user", "authres", "client_ip", "client_name", "dirty", "helo", "id",
-        "message_id", "recipients", "reply", "sender", "shared", "size", "source", "stored", "subject",
-        "tls", "verdict",
-    )  # fmt: skip
+    source: int = Source.LOG.value
+    sender: str | None = None
+    size = 0
+    subject = message_id = client_ip = client_name = helo = tls = ""
+    auth_user = authres = verdict = reply = ""
+    shared = False  # more than one queue file has carried it
+    stored = False
+    dirty = True
 
     def __init__(self, identifier: int) -> None:
         self.id = identifier
-        self.source: int = Source.LOG
-        self.sender: str | None = None
-        self.size = 0
-        self.subject = self.message_id = self.client_ip = self.client_name = self.helo = self.tls = ""
-        self.auth_user = self.authres = self.verdict = self.reply = ""
         self.recipients: dict[str, Recipient] = {}
-        self.shared = False  # more than one queue file has carried it
-        self.stored = False
-        self.dirty = True
 
     def row(self, node: int) -> Row:
         """All columns, in the order of changes.MESSAGE."""
@@ -134,30 +140,26 @@ class Message:
 class Leg:
     """One queue file. accepted: Postfix has taken the responsibility; before that nothing is recorded."""
 
-    __slots__ = (
-        "accepted", "arrival", "deliveries", "dirty", "held", "id", "kind", "message", "missed",
-        "parent_id", "pid", "probe", "queue", "queue_id", "removed", "seen", "size", "stored", "waiting",
-    )  # fmt: skip
+    parent_id: int | None = None
+    kind: int = LegKind.FIRST.value
+    queue: int = Queue.INCOMING.value
+    size = 0
+    held: float | None = None
+    removed: float | None = None
+    missed = 0
+    waiting = 0  # recipients that qmgr still has to settle, as far as the log told
+    seen = 0.0  # time of the first line about it
+    pid = ""  # of the smtpd that receives it
+    accepted = False
+    probe = False  # an address verification: there is no message
+    stored = False
+    dirty = False
 
     def __init__(self, identifier: int, queue_id: str, arrival: int, message: Message) -> None:
         self.id = identifier
         self.queue_id = queue_id
         self.arrival = arrival  # microseconds since 1970
         self.message = message
-        self.parent_id: int | None = None
-        self.kind: int = LegKind.FIRST
-        self.queue: int = Queue.INCOMING
-        self.size = 0
-        self.held: float | None = None
-        self.removed: float | None = None
-        self.missed = 0
-        self.waiting = 0  # recipients that qmgr still has to settle, as far as the log told
-        self.seen = 0.0  # time of the first line about it
-        self.pid = ""  # of the smtpd that receives it
-        self.accepted = False
-        self.probe = False  # an address verification: there is no message
-        self.stored = False
-        self.dirty = False
         self.deliveries: list[Row] = []
 
     @property

@@ -8,7 +8,7 @@ them decides how a line is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mailweir.postlog import filtered
@@ -34,7 +34,10 @@ from mailweir.postlog.stamps import Stamps
 
 Handler = Callable[[float, str, str, str], Event | None]  # time, process ID, service, message
 
-MOST_IDENTS = 4096  # distinct "host ident" texts remembered; junk lines would make it grow without end
+# A named tuple made without its keyword-friendly constructor, which would double the cost of a common line.
+_new = tuple.__new__
+
+MOST_WRITERS = 20_000  # processes remembered by the head of their lines
 MOST_SAMPLES = 20  # lines not understood that are kept to be shown
 SAMPLE_LENGTH = 500  # characters of each
 
@@ -74,14 +77,14 @@ class Counts:
     samples: list[str] = field(default_factory=list)  # of the lines not understood, the last few
 
 
-def read(lines: Iterable[str], stamps: Stamps, counts: Counts) -> list[Event]:
+def read(lines: Sequence[str], stamps: Stamps, counts: Counts) -> list[Event]:
     """The events of some lines in order; counts says what became of the lines that are none."""
     events: list[Event] = []
     append = events.append
     stamp, cut, time = "\n", 0, 0.0
-    total = unknown = other = 0
+    unknown = 0
+    writers = _WRITERS
     for line in lines:
-        total += 1
         if not line.startswith(stamp):
             stamp, time = stamps.read(line)
             cut = len(stamp)
@@ -89,23 +92,21 @@ def read(lines: Iterable[str], stamps: Stamps, counts: Counts) -> list[Event]:
                 stamp = "\n"
                 unknown += _keep(counts, line)
                 continue
-        head, bracket, message = line.partition("]: ")
-        ident, _, pid = head.rpartition("[")
-        found = _IDENTS.get(ident[cut:])
+        head, _, message = line.partition("]: ")
+        found = writers.get(head[cut:])
         if found is None:
-            found = _look_up(ident[cut:] if bracket else "")
-        event = found[0](time, pid, found[1], message)
+            found = _look_up(head[cut:], message)
+        handle, pid, service = found
+        event = handle(time, pid, service, message)
         if event is not None:
             if event.__class__ is NotUnderstood:
                 unknown += _keep(counts, line)
             else:
                 append(event)
-        elif found[0] is _other:
-            other += 1
-    counts.read += total
+    counts.read += len(lines)
     counts.not_understood += unknown
     counts.understood += len(events)
-    counts.ignored += total - unknown - len(events)
+    counts.ignored += len(lines) - unknown - len(events)
     counts.steps_back = stamps.steps_back
     return events
 
@@ -126,18 +127,18 @@ def redacted(line: str) -> str:
     return _SECRET.sub(r"\1 [redacted]", line)
 
 
-def _attempt(time: float, pid: str, service: str, queue_id: str, rest: str) -> Event | None:
-    fields, found, tail = rest.partition(", status=")
-    parts = fields.split(", ")
-    if len(parts) == 5 and found and '"' not in fields:
-        recipient, relay, delay, delays, dsn = parts
-        if relay.startswith("relay=") and delay.startswith("delay=") and dsn.startswith("dsn="):
+def _attempt(time: float, pid: str, service: str, queue_id: str, rest: str) -> Event:
+    try:
+        recipient, relay, delay, delays, dsn, tail = rest.split(", ", 5)
+        plain = relay.startswith("relay=") and tail.startswith("status=") and '"' not in recipient
+        if plain and recipient[-1] == ">" and dsn.startswith("dsn="):
             status, _, reply = tail.partition(" (")
-            try:
-                return Attempt(time, pid, service, queue_id, recipient[4:-1], "", relay[6:], float(delay[6:]),
-                               delays[7:], dsn[4:], status, reply[:-1])  # fmt: skip
-            except ValueError:
-                return NotUnderstood(time, rest)
+            return _new(Attempt, (
+                time, pid, service, queue_id, recipient[4:-1], "", relay[6:], float(delay[6:]), delays[7:],
+                dsn[4:], status[7:], reply[:-1],
+            ))  # fmt: skip
+    except ValueError:
+        pass
     match = _ATTEMPT.match(rest)
     if match is None:
         return NotUnderstood(time, rest)
@@ -183,13 +184,13 @@ def _agent(time: float, pid: str, service: str, message: str) -> Event | None:
 def _qmgr(time: float, pid: str, service: str, message: str) -> Event | None:
     queue_id, found, rest = message.partition(": ")
     if rest == "removed":
-        return Removed(time, queue_id)
+        return _new(Removed, (time, queue_id))
     if rest.startswith("from=<"):
-        sender, found, tail = rest[6:].rpartition(">, size=")
+        sender, found, tail = rest.rpartition(">, size=")
         if found:
             size, _, nrcpt = tail.partition(", nrcpt=")
             try:
-                return Active(time, queue_id, sender, int(size), int(nrcpt.partition(" ")[0]))
+                return _new(Active, (time, queue_id, sender[6:], int(size), int(nrcpt.partition(" ")[0])))
             except ValueError:
                 return NotUnderstood(time, message)
         sender, found, tail = rest[6:].rpartition(">, status=")
@@ -204,16 +205,20 @@ def _qmgr(time: float, pid: str, service: str, message: str) -> Event | None:
 def _cleanup(time: float, pid: str, service: str, message: str) -> Event | None:
     queue_id, _, rest = message.partition(": ")
     if rest.startswith("message-id="):
-        return MessageId(time, queue_id, rest[11:])
+        return _new(MessageId, (time, queue_id, rest[11:]))
     return filtered.cleanup(time, pid, queue_id, rest)
 
 
 def _smtpd(time: float, pid: str, service: str, message: str) -> Event | None:
+    if message.startswith(("connect from ", "disconnect from ")):
+        return None
     queue_id, _, rest = message.partition(": ")
     if rest.startswith("client="):
+        if rest[-1] == "]":
+            name, _, ip = rest[7:-1].partition("[")
+            if "]" not in ip:
+                return _new(Client, (time, pid, service, queue_id, name, ip, "", "", ""))
         return _client(time, pid, service, queue_id, rest[7:])
-    if queue_id.startswith(("connect from ", "disconnect from ")):
-        return None
     if queue_id.startswith(("lost connection after ", "timeout after ", "too many errors after ")):
         return Lost(time, pid)
     return filtered.smtpd(time, pid, service, queue_id, rest)
@@ -280,17 +285,19 @@ _SILENT = (
 )  # fmt: skip
 _DAEMONS.update(dict.fromkeys(_SILENT, _silent))
 
-_IDENTS: dict[str, tuple[Handler, str]] = {}
+_WRITERS: dict[str, tuple[Handler, str, str]] = {}
 
 
-def _look_up(ident: str) -> tuple[Handler, str]:
-    """The handler and service for `host syslog_name/service`; syslog_name may itself hold slashes."""
+def _look_up(head: str, message: str) -> tuple[Handler, str, str]:
+    """Handler, process ID and service for `host syslog_name/service[pid`; syslog_name may hold slashes."""
+    ident, bracket, pid = head.rpartition("[")
     name = ident.rpartition(" ")[2]
     _, slash, service = name.partition("/")
-    daemon = service.rpartition("/")[2]
-    handler = _DAEMONS.get(daemon) if slash else None
-    found = (handler or _other, service)
-    if len(_IDENTS) >= MOST_IDENTS:
-        _IDENTS.clear()
-    _IDENTS[ident] = found
+    handler = _DAEMONS.get(service.rpartition("/")[2]) if slash and bracket and message else None
+    found = (handler or _other, pid, service)
+    if handler is None:
+        return found
+    if len(_WRITERS) >= MOST_WRITERS:
+        _WRITERS.clear()
+    _WRITERS[head] = found
     return found

@@ -13,30 +13,49 @@ SHORTEST_LONG = SECONDS_WIDTH + MICROS_WIDTH + len(SEPARATOR) + 1
 SHORT_MICROS_WIDTH = 5  # hexadecimal
 
 _VALUE = {character: value for value, character in enumerate(DIGITS)}
+_DIGITS = frozenset(DIGITS)
 _HEX = frozenset("0123456789ABCDEF")
 _MILLION = 1_000_000
+_LATEST = 1 << 40  # seconds; what is later is no time
+_MOST_SECONDS = 1_000
+# Two digits at a time, as a log has an ID on every line.
+_PAIRS = {
+    first + second: _VALUE[first] * len(DIGITS) + _VALUE[second] for first in DIGITS for second in DIGITS
+}
+_PAIR = len(DIGITS) ** 2
 
 
-def _number(text: str) -> int:
-    number = 0
-    for character in text:
-        number = number * len(DIGITS) + _VALUE[character]
-    return number
+class _Seconds(dict[str, int]):
+    """The seconds part of IDs, remembered, as those of one second come together."""
+
+    def __missing__(self, text: str) -> int:
+        number = 0
+        for character in text:
+            number = number * len(DIGITS) + _VALUE[character]
+        if len(self) >= _MOST_SECONDS:
+            self.clear()
+        self[text] = number
+        return number
+
+
+_SECONDS = _Seconds()
 
 
 def arrival_us(queue_id: str) -> int | None:
     """Microseconds since 1970 at which the queue file was made; None for a short or malformed ID."""
-    stamp, separator, inode = queue_id.rpartition(SEPARATOR)
-    seconds, micros = stamp[:-MICROS_WIDTH], stamp[-MICROS_WIDTH:]
-    if not separator or not inode or len(seconds) < SECONDS_WIDTH:
+    at = queue_id.rfind(SEPARATOR)
+    if at < SECONDS_WIDTH + MICROS_WIDTH or at == len(queue_id) - 1:
         return None
     try:
-        fraction = _number(micros)
-        when = _number(seconds)
-        _number(inode)
+        micros = (
+            _PAIRS[queue_id[at - 4 : at - 2]] * _PAIR + _PAIRS[queue_id[at - 2 : at]]
+        )  # MICROS_WIDTH is 4
+        seconds = _SECONDS[queue_id[: at - 4]]
     except KeyError:
         return None
-    return when * _MILLION + fraction if fraction < _MILLION and when < 1 << 40 else None
+    if micros >= _MILLION or seconds >= _LATEST or not _DIGITS.issuperset(queue_id[at + 1 :]):
+        return None
+    return seconds * _MILLION + micros
 
 
 def short_micros(queue_id: str) -> int | None:

@@ -30,7 +30,7 @@ class Talk:
         self.last = time
         self.lines: list[str] = []
         self.length = 0
-        self.outcome: int = Outcome.DEFERRED
+        self.outcome: int = Outcome.DEFERRED.value
         self.auth = False  # between AUTH and its final reply
         self.ended = False
         self.stored = False
@@ -73,15 +73,12 @@ class Talks:
 
     def __init__(self, node: int) -> None:
         self.node = node
-        self._open: dict[str, Talk] = {}
+        self.open: dict[str, Talk] = {}
         self._dirty: dict[int, Talk] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._open)
 
     def said(self, event: Said, next_id: Callable[[float], int]) -> None:
         """A line of a conversation; a new one gets its ID from next_id."""
-        talk = self._open.get(event.pid)
+        talk = self.open.get(event.pid)
         greeting = not event.sent and event.text[:3] == "220"
         if (
             talk is None
@@ -100,18 +97,18 @@ class Talks:
 
     def connecting(self, event: Connecting) -> None:
         """A new connection begins, or could not be made: what that process said before is over."""
-        self._open.pop(event.pid, None)
+        self.open.pop(event.pid, None)
 
     def secured(self, event: Secured) -> None:
         """The conversation goes on encrypted."""
-        talk = self._open.get(event.pid)
+        talk = self.open.get(event.pid)
         if talk is not None:
             talk.add(f"({event.trust} TLS connection: {event.text})")
             self._dirty[talk.id] = talk
 
     def attempt(self, event: Attempt, outcome: int) -> int | None:
         """The conversation in which an attempt was made; None when the log has none."""
-        talk = self._open.get(event.pid)
+        talk = self.open.get(event.pid)
         if talk is None or talk.peer != event.relay or event.time - talk.last > IDLE:
             return None
         talk.outcome = outcome
@@ -132,7 +129,7 @@ class Talks:
 
     def state(self) -> list[list[Any]]:
         """What a restart needs: the conversations not at their end."""
-        return [[pid, *talk.values()] for pid, talk in self._open.items()]
+        return [[pid, *talk.values()] for pid, talk in self.open.items()]
 
     def restore(self, state: list[list[Any]]) -> None:
         """The inverse of state()."""
@@ -140,11 +137,11 @@ class Talks:
             talk = Talk(0, "", 0.0)
             for name, value in zip(Talk.__slots__, values, strict=True):
                 setattr(talk, name, value)
-            self._open[pid] = talk
+            self.open[pid] = talk
 
     def _begin(self, pid: str, peer: str, time: float, identifier: int) -> Talk:
-        self._open.pop(pid, None)
-        if len(self._open) >= MOST_OPEN:
-            del self._open[next(iter(self._open))]
-        talk = self._open[pid] = Talk(identifier, peer, time)
+        self.open.pop(pid, None)
+        if len(self.open) >= MOST_OPEN:
+            del self.open[next(iter(self.open))]
+        talk = self.open[pid] = Talk(identifier, peer, time)
         return talk

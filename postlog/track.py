@@ -29,12 +29,15 @@ from mailweir.postlog.events import (
     Secured,
     Super,
 )
-from mailweir.postlog.legs import PENDING, Leg, Recipient, direction_of, key_of
+from mailweir.postlog.legs import KEYS, PENDING, Leg, Recipient, direction_of, key_of
 from mailweir.postlog.sessions import Talks
 from mailweir.records.words import LegKind, Outcome, Queue, Source, Status
 
 OUTCOMES: dict[str, int] = {outcome.word: outcome.value for outcome in Outcome}
 _SENT, _DEFERRED = Outcome.SENT.value, Outcome.DEFERRED.value
+_GONE, _DEFERRED_QUEUE, _LOG = Queue.GONE.value, Queue.DEFERRED.value, Source.LOG.value
+_QUEUED = Status.QUEUED.value
+_ABOUT = (LegKind.BOUNCE.value, LegKind.NOTICE.value)
 _STATUS_AFTER: dict[int, int] = {
     Outcome.SENT: Status.DELIVERED,
     Outcome.DEFERRED: Status.DEFERRED,
@@ -45,6 +48,7 @@ _STATUS_AFTER: dict[int, int] = {
     Outcome.DELIVERABLE: Status.DELIVERED,
     Outcome.DISCARDED: Status.DELETED,
 }
+_STATUS_AFTER = {outcome.real: status.real for outcome, status in _STATUS_AFTER.items()}
 FORWARDED = "forwarded as "  # local(8) so names the queue file that an alias or .forward led to
 _QUEUED_AS = "queued as "
 _PROBES = ("double-bounce@",)
@@ -63,6 +67,32 @@ def status_after(outcome: int, service: str, reply: str) -> int:
     return _STATUS_AFTER[outcome]
 
 
+class _Relays(dict[str, tuple[str, str, int | None]]):
+    """relay=host[ip]:port taken apart, remembered; a socket's path stands where the address would."""
+
+    def __missing__(self, relay: str) -> tuple[str, str, int | None]:
+        name, bracket, rest = relay.partition("[")
+        ip, _, port = rest.rpartition("]")
+        place = (name, ip, int(port[1:]) if port[1:].isdecimal() else None) if bracket else (relay, "", None)
+        if len(self) >= MOST_RELAYS:
+            self.clear()
+        self[relay] = place = ("", "", None) if place[0] == "none" else place
+        return place
+
+
+class _Directions(dict[str, int]):
+    """direction_of each service, remembered."""
+
+    def __missing__(self, service: str) -> int:
+        if len(self) >= MOST_RELAYS:
+            self.clear()
+        self[service] = direction = direction_of(service)
+        return direction
+
+
+_DIRECTIONS = _Directions()
+
+
 class Tracker:
     """Takes events in the log's order; flush() hands on what they changed."""
 
@@ -75,7 +105,7 @@ class Tracker:
         self.orphaned = 0
         self._holding: dict[str, list[Filtered]] = {}
         self._smtpd: dict[str, str] = {}  # process ID -> the queue ID it fills
-        self._relays: dict[str, tuple[str, str, int | None]] = {}
+        self._relays = _Relays()
         self._handlers: dict[type, Callable[[Any], None]] = {
             Client: self._client,
             MessageId: self._message_id,
@@ -231,70 +261,60 @@ class Tracker:
             book.accept(leg)
         elif not leg.dirty:
             book.touch(leg)
-        elsewhere = key_of(final) if orig_to and orig_to != final else None
-        session = self.talks.attempt(event, outcome) if self.talks else None
-        place = self._relays.get(relay) or self._relay(relay)
-        identifier = book.next_id(time)
+        address = KEYS[orig_to or final]
+        elsewhere = KEYS[final] if orig_to and orig_to != final else None
+        session = self.talks.attempt(event, outcome) if self.talks.open else None
+        host, ip, port = self._relays[relay]
         leg.deliveries.append((
-            identifier, leg.id, key_of(orig_to or final), elsewhere, outcome, dsn, service, *place, delay,
-            delays, reply, session,
+            book.next_of(int(time * 1000)), leg.id, address, elsewhere, outcome, dsn, service, host, ip, port,
+            delay, delays, reply, session,
         ))  # fmt: skip
-        if outcome == _DEFERRED:
-            if leg.queue != Queue.GONE:
-                leg.queue = Queue.DEFERRED
-        elif leg.waiting:
-            leg.waiting -= 1
-        if leg.kind != LegKind.BOUNCE and leg.kind != LegKind.NOTICE and not leg.probe:
-            self._settle(leg, event, outcome)
-
-    def _settle(self, leg: Leg, event: Attempt, outcome: int) -> None:
-        time, service, final, reply = event.time, event.service, event.recipient, event.reply
-        recipient = self._recipient(leg, event.orig_to or final, service, time)
-        status = status_after(outcome, service, reply)
+        if outcome != _DEFERRED:
+            if leg.waiting:
+                leg.waiting -= 1
+        elif leg.queue != _GONE:
+            leg.queue = _DEFERRED_QUEUE
+        if leg.kind in _ABOUT or leg.probe:
+            return
+        # What the attempt means for the recipient that the message was meant for.
+        message = leg.message
+        recipient = message.recipients.get(address)
+        if recipient is None:
+            recipient = message.recipients[address] = Recipient(
+                address, _QUEUED, _DIRECTIONS[service], leg.id, time
+            )
+        elif message.source == _LOG:
+            recipient.direction = _DIRECTIONS[service]
         recipient.attempts += 1
-        recipient.direction = (
-            direction_of(service) if leg.message.source == Source.LOG else recipient.direction
-        )
+        status = _STATUS_AFTER[outcome]
         if outcome == _SENT:
-            if reply.startswith(FORWARDED):
-                self._forwarded(leg, recipient, reply[len(FORWARDED) :], event)
+            child = book.legs.get(reply[reply.rfind(" ") + 1 :])
+            if (child is not None or reply[:1] == "f") and self._goes_on(leg, recipient, event, child):
                 return
-            at = reply.rfind(_QUEUED_AS)
-            if at >= 0 and self._passed_on(leg, recipient, reply[at + len(_QUEUED_AS) :], event):
-                return
-        if event.orig_to or recipient.finals is not None:
-            status = recipient.tried(key_of(final), status)
-        recipient.leg_id = leg.id
-        recipient.settle(status, time, event.dsn, reply)
+            if service == "discard":
+                status = Status.DELETED.value
+        if elsewhere is not None or recipient.finals is not None:
+            status = recipient.tried(KEYS[final], status)
+        recipient.leg_id, recipient.status, recipient.changed = leg.id, status, time
+        recipient.dsn, recipient.reply, recipient.dirty = dsn, reply, True
 
-    def _forwarded(self, leg: Leg, recipient: Recipient, child_id: str, event: Attempt) -> None:
-        """local(8) re-sent it by an alias or .forward as a new queue file."""
-        child = self.book.find(child_id) or self.book.begin(child_id, event.time)
-        recipient.settle(Status.QUEUED, event.time, event.dsn, event.reply)
-        recipient.leg_id = child.id
-        self.book.join(child, leg, LegKind.FORWARD)
-
-    def _passed_on(self, leg: Leg, recipient: Recipient, text: str, event: Attempt) -> bool:
-        """An after-queue filter took it and brought it back as another queue file of ours."""
-        child = self.book.legs.get(text.strip(") \t"))
-        if child is None or child is leg or child.message.message_id != leg.message.message_id:
+    def _goes_on(self, leg: Leg, recipient: Recipient, event: Attempt, child: Leg | None) -> bool:
+        """Whether it was sent to ourselves, to go on as another queue file, which the reply names last."""
+        time, reply = event.time, event.reply
+        if reply.startswith(FORWARDED):  # local(8), by an alias or .forward
+            kind = LegKind.FORWARD
+            name = reply[len(FORWARDED) :]
+            child = child or self.book.find(name) or self.book.begin(name, time)
+        elif child is not None and _QUEUED_AS in reply and child is not leg:  # an after-queue filter
+            if child.message.message_id != leg.message.message_id:
+                return False
+            kind = LegKind.FILTER
+        else:
             return False
-        recipient.settle(Status.QUEUED, event.time, event.dsn, event.reply)
+        recipient.settle(_QUEUED, time, event.dsn, reply)
         recipient.leg_id = child.id
-        self.book.join(child, leg, LegKind.FILTER)
+        self.book.join(child, leg, kind)
         return True
-
-    def _relay(self, relay: str) -> tuple[str, str, int | None]:
-        """relay=host[ip]:port taken apart; a socket's path stands where the address would."""
-        name, bracket, rest = relay.partition("[")
-        ip, _, port = rest.rpartition("]")
-        place = (name, ip, int(port[1:]) if port[1:].isdigit() else None) if bracket else (relay, "", None)
-        if place[0] == "none":
-            place = ("", "", None)
-        if len(self._relays) >= MOST_RELAYS:
-            self._relays.clear()
-        self._relays[relay] = place
-        return place
 
     def _removed(self, event: Removed) -> None:
         time, queue_id = event

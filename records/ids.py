@@ -59,6 +59,11 @@ class IdSource:
         self._last_ms = milliseconds_of(last)
         self._sequence = last & ((1 << SEQUENCE_BITS) - 1)
 
+    @property
+    def last(self) -> int:
+        """The ID made last (or the one it was told of), to go on from after a restart."""
+        return (self._last_ms << LOW_BITS) | self._tail | self._sequence
+
     def next(self, milliseconds: int) -> int:
         """An ID for that time; when the clock stands or steps back, the time of the last ID goes on."""
         if milliseconds > self._last_ms:
