@@ -21,6 +21,7 @@ from mailweir.errors import InputError, MailweirError, Unavailable
 from mailweir.records import db, models
 from mailweir.webui import (
     access,
+    api,
     commands,
     delivery,
     headers,
@@ -57,6 +58,7 @@ BLUEPRINTS = (
     profile.pages,
     reasons.pages,
     saved.pages,
+    api.pages,
 )
 MAX_REQUEST = 1_048_576  # bytes; no form of ours is larger
 MAX_PARTS = 2_000  # fields in one form
@@ -91,6 +93,7 @@ def create_app(config: Config) -> Flask:
     app.before_request(open_database)
     app.teardown_request(close_database)
     csrf.init_app(app)
+    csrf.exempt(api.pages)  # it takes tokens, never cookies
     login.limiter.init_app(app)
     access.init_app(app)
     headers.init_app(app)

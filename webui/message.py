@@ -6,7 +6,7 @@ from flask import Blueprint, abort, g, render_template, request
 
 from mailweir.policies.trace import Trace
 from mailweir.records import ids, search
-from mailweir.webui import access, commands
+from mailweir.webui import access, acts
 
 pages = Blueprint("message", __name__)
 
@@ -20,11 +20,11 @@ def show(identifier: str) -> str:
     return render_template(
         "message/show.html",
         message=view,
-        pending=[row for row in view.recipients if row.status in commands.PENDING_WORDS],
+        pending=[row for row in view.recipients if row.status in acts.PENDING_WORDS],
         stalled=any(row.status == "stalled" for row in view.recipients),
         why=sentences(view),
-        key=commands.new_key(),
-        acted=commands.banner(request.args.get("acted", "")),
+        key=acts.new_key(),
+        acted=acts.results(request.args.get("acted", "")),
     )
 
 

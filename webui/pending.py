@@ -7,7 +7,7 @@ import time
 from flask import Blueprint, Response, render_template, request
 
 from mailweir.records import search
-from mailweir.webui import asked, commands, table_file
+from mailweir.webui import acts, asked, table_file
 
 pages = Blueprint("pending", __name__)
 COLUMNS = (
@@ -23,8 +23,8 @@ def list_() -> str:
         "pending/list.html",
         listing=asked.listing("pending", search.pending),
         now=time.time(),
-        key=commands.new_key(),
-        acted=commands.banner(request.args.get("acted", "")),
+        key=acts.new_key(),
+        acted=acts.results(request.args.get("acted", "")),
     )
 
 

@@ -7,7 +7,7 @@ import time
 from flask import Blueprint, render_template, request
 
 from mailweir.records import search
-from mailweir.webui import asked, commands
+from mailweir.webui import acts, asked
 
 pages = Blueprint("quarantine", __name__)
 
@@ -20,6 +20,6 @@ def list_() -> str:
         listing=asked.listing("quarantine", search.quarantine),
         each=request.args.get("each") == "1",
         now=time.time(),
-        key=commands.new_key(),
-        acted=commands.banner(request.args.get("acted", "")),
+        key=acts.new_key(),
+        acted=acts.results(request.args.get("acted", "")),
     )
