@@ -16,7 +16,15 @@ import Milter
 
 from mailweir.errors import Unavailable
 from mailweir.milter.desk import Answer, Desk
-from mailweir.milter.message import ID_FIELD, Client, Message, Recipient, address_of, new_message
+from mailweir.milter.message import (
+    ID_FIELD,
+    Client,
+    Message,
+    Recipient,
+    address_of,
+    bracketed,
+    new_message,
+)
 from mailweir.milter.outcome import Reply, reply_text
 from mailweir.policies.verdict import Action
 
@@ -84,7 +92,7 @@ class Filter(Milter.Base):
         config = self._desk.config
         self._message = new_message(
             self._client,
-            path,
+            bracketed(path),
             parameters,
             self._macro("{auth_authen}"),
             config.spool_dir,
@@ -98,7 +106,7 @@ class Filter(Milter.Base):
         address = address_of(path)
         if "@" not in address:
             address = self._macro("{rcpt_addr}") or address  # Postfix has completed it
-        recipient = Recipient(path, address, self._macro("{rcpt_mailer}"), parameters)
+        recipient = Recipient(bracketed(path), address, self._macro("{rcpt_mailer}"), parameters)
         self._current.recipients[address] = recipient  # given twice, it counts once
 
     def setsymlist(self, stage: int, *macros: str) -> None:

@@ -106,3 +106,9 @@ def address_of(path: str) -> str:
     if address.startswith("@"):
         address = address.partition(":")[2]
     return address
+
+
+def bracketed(path: str) -> str:
+    """The path in angle brackets, which Postfix leaves out for a local user's message."""
+    path = path.strip()
+    return path if path.startswith("<") else f"<{path}>"

@@ -70,6 +70,8 @@ class Outcome:
 def settle(judged: Sequence[Judged], findings: Sequence[Finding]) -> Outcome:
     """Combine the recipients' verdicts (each Judged's action is still its verdict's)."""
     actions = {one.action for one in judged}
+    if actions == {Action.ACCEPT}:
+        return Outcome(Action.ACCEPT, tuple(judged))
     if Action.REJECT in actions and (actions == {Action.REJECT} or _infected(findings)):
         return refused(judged, Reply(550, "5.7.1", _refusal(judged, findings)))
     if Action.DEFER in actions:

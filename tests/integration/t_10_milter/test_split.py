@@ -49,6 +49,18 @@ def test_only_the_stalled_recipient_waits(filtered: Filtered) -> None:
     assert b"Received: from client.example.com (localhost [127.0.0.1])" in copy.content
 
 
+def test_a_message_of_the_sendmail_command_is_split_too(filtered: Filtered) -> None:
+    filtered.start()
+    filtered.publish(ALLOWED, domains={"example.org": True})
+    message = mail("figures", files.encrypted_zip(), "f.zip")
+    filtered.postfix.sendmail(message, "root@example.org", "one@example.org", "two@example.org")
+    (received,) = filtered.receiver.wait_for(1)
+    assert (received.sender, received.recipients) == ("root@example.org", ["one@example.org"])
+    (held,) = wait_for(filtered.postfix.queue, "the copy in the queue")
+    assert (held["queue_name"], held["sender"]) == ("hold", "root@example.org")
+    assert [one["address"] for one in held["recipients"]] == ["two@example.org"]
+
+
 def test_when_the_copy_cannot_be_handed_over_the_sender_keeps_the_message(filtered: Filtered) -> None:
     filtered.start(postfix__holding_service="127.0.0.1:9")
     filtered.publish(ALLOWED)
