@@ -11,7 +11,6 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -60,7 +59,8 @@ class Agent:
         self._ingest = Ingest(database, config.node.number)
         self._journals = Journals(config.journal_dir, self._ingest.position)
         self._log = Follower(Path(config.postfix.log), self._ingest.position("log"), opener=self._open_log)
-        self._owed: deque[tuple[Mapping[str, Chunk], Chunk | None]] = deque()  # read, but not taken in yet
+        self._owed_journals: Mapping[str, Chunk] = {}  # read, but not taken in yet
+        self._owed_log: Chunk | None = None  # the same
         self._policies = PolicySet.default()
         self._commands = Commands(config, database, self._helper, scanner, lambda: self._policies, clock)
         self._health = Health()
@@ -86,26 +86,26 @@ class Agent:
         self._log.close()
 
     def _follow(self) -> bool:
-        """Take in what is new: journals before the log lines that mention their queue files."""
-        self._settle_owed()
-        chunk = self._log.read(self._config.agent.batch)
+        """Take in what is new: journals before the log lines that mention their queue files.
+
+        What was read while the database does not answer stays owed, and is taken in first the next time.
+        """
+        self._owed_log = chunk = self._owed_log or self._log.read(self._config.agent.batch)
         some = bool(chunk)
-        while journals := self._journals.read():
-            self._owed.append((journals, None))
-            self._settle_owed()
+        while journals := self._owed_journals or self._journals.read():
+            self._owed_journals = journals
+            self._take(journals, None)
+            self._owed_journals = {}
             some = True
-        self._owed.append(({}, chunk))
-        self._settle_owed()
+        self._take({}, chunk)
+        self._owed_log = None
         if not some:
             self._health.log_time = self._clock()
         return some
 
-    def _settle_owed(self) -> None:
-        while self._owed:
-            journals, chunk = self._owed[0]
-            counts = self._ingest.take(journals=journals, log=chunk, now=self._clock())
-            self._health.counts = asdict(counts)
-            self._owed.popleft()
+    def _take(self, journals: Mapping[str, Chunk], chunk: Chunk | None) -> None:
+        counts = self._ingest.take(journals=journals, log=chunk, now=self._clock())
+        self._health.counts = asdict(counts)
 
     def _open_log(self, path: Path) -> int:
         """Open the log ourselves or, where only root may, have the queue-helper do it."""
