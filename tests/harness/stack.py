@@ -65,8 +65,14 @@ class Sender:
         self.postfix = Postfix(directory, port, port, settings=eager, filtered=False)
 
     def start(self) -> None:
-        """Start it."""
+        """Start it.
+
+        A message that is due while its last attempt is still being noted goes back to the incoming queue, which
+        the queue manager looks through when it is woken up: every 300 seconds by default.
+        """
         self.postfix.start()
+        self.postfix.command("postconf", "-F", "qmgr/unix/wakeup=1")
+        self.postfix.command("postfix", "reload")
 
     def stop(self) -> None:
         """Stop it."""
