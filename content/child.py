@@ -70,6 +70,7 @@ def template(control: socket.socket, limits: Content) -> None:
     except EOFError:
         for pid in children:
             _kill(pid)
+            os.waitpid(pid, 0)
 
 
 def _kill(pid: int) -> None:

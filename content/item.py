@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -17,6 +17,7 @@ Buffer = bytes | mmap.mmap
 
 MAX_NAME = 255
 IN_MEMORY = 1 << 20  # larger contents go to an anonymous file
+WINDOW = 1 << 24  # of a mapped file that is read through
 
 
 @dataclass(slots=True)
@@ -83,6 +84,32 @@ class Reader(io.RawIOBase):
 def file_of(data: Buffer) -> BinaryIO:
     """The buffer as a file to read."""
     return cast(BinaryIO, Reader(data))
+
+
+def find(data: Buffer, what: bytes, start: int, end: int) -> int:
+    """As bytes.find, but a mapped file's pages are let go again on the way."""
+    if not isinstance(data, mmap.mmap):
+        return data.find(what, start, end)
+    for at in range(start, end, WINDOW):
+        found = data.find(what, at, min(end, at + WINDOW + len(what) - 1))
+        if found >= 0:
+            return found
+        forget(data)
+    return -1
+
+
+def windows(data: Buffer) -> Iterator[memoryview]:
+    """The bytes in pieces, of which only one is in memory at a time."""
+    with memoryview(data) as view:
+        for at in range(0, len(view), WINDOW):
+            yield view[at : at + WINDOW]
+            forget(data)
+
+
+def forget(data: Buffer) -> None:
+    """Let a mapped file's pages go from this process's memory; they stand in the file still."""
+    if isinstance(data, mmap.mmap):
+        data.madvise(mmap.MADV_DONTNEED)
 
 
 class Mapped(mmap.mmap):

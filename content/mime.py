@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailweir.content.headers import Header
-from mailweir.content.item import Item
+from mailweir.content.item import Item, find
 from mailweir.content.transfer import decode
 from mailweir.content.trouble import LimitExceeded
 from mailweir.content.walk import Walk
@@ -103,7 +103,7 @@ def _split(item: Item, entity: Entity, boundary: bytes) -> Iterator[tuple[int, i
     data, end = item.data, entity.end
     line = b"--" + boundary
     at, start = entity.start, -1
-    while (at := data.find(line, at, end)) >= 0:
+    while (at := find(data, line, at, end)) >= 0:
         after = data.find(b"\n", at, end)
         after = end if after < 0 else after + 1
         rest = data[at + len(line) : min(after, at + len(line) + 80)].strip()

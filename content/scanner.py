@@ -17,7 +17,7 @@ from mailweir.config import Config
 from mailweir.content import signatures
 from mailweir.content.budget import Budget, out_of_time
 from mailweir.content.findings import Attachment, Finding, Scan
-from mailweir.content.item import Buffer, Item, adopt_fd, to_fd
+from mailweir.content.item import Buffer, Item, adopt_fd, to_fd, windows
 from mailweir.content.pool import Outcome, Pool
 from mailweir.content.trouble import LimitExceeded
 from mailweir.content.walk import Walk
@@ -98,8 +98,11 @@ class _Run:
     def _attached(self, item: Item) -> None:
         self._parts.append(item)
         if item.name or not item.type.startswith("text/"):
-            digest = hashlib.sha256(item.data).hexdigest()
-            self._attachments.append(Attachment(item.part, item.name, item.type, len(item.data), digest))
+            digest = hashlib.sha256()
+            for piece in windows(item.data):
+                digest.update(piece)
+            size = len(item.data)
+            self._attachments.append(Attachment(item.part, item.name, item.type, size, digest.hexdigest()))
 
     def _isolate(self, item: Item, format_: str) -> None:
         """Let a child open the item; time spent waiting for one does not count."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from mailweir.content.findings import KINDS, Class, Finding
-from mailweir.content.item import Buffer, Collector, Item
+from mailweir.content.item import Buffer, Collector, Item, windows
 from mailweir.content.walk import Walk
 
 _HEURISTICS = (
@@ -38,9 +38,8 @@ def as_mail(data: Buffer) -> Buffer:
         return data
     out = Collector()
     out.write(b"From mailweir\n")
-    with memoryview(data) as view:
-        for at in range(0, len(view), 1 << 20):
-            out.write(view[at : at + (1 << 20)])
+    for piece in windows(data):
+        out.write(piece)
     return out.buffer()
 
 

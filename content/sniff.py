@@ -66,6 +66,9 @@ _START = (
     (b"zPQ", "closed"),
     (b"ZOO 2", "closed"),
 )
+_BY_FIRST: dict[int, list[tuple[bytes, str]]] = {}
+for _signature in _START:
+    _BY_FIRST.setdefault(_signature[0][0], []).append(_signature)
 _BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _LHA = re.compile(rb"..-(?:lh[0-7ds]|lz[45s]|pm[0-2])-", re.S)
 _PDF = re.compile(rb"%PDF-\d")
@@ -74,7 +77,7 @@ _CMS = re.compile(
     rb"\x06[\x09\x0b]\x2a\x86\x48\x86\xf7\x0d\x01(?:\x07|\x09\x10\x01)",
     re.S,
 )
-_TEXT = re.compile(rb"[^\x00-\x08\x0e-\x1a\x1c-\x1f]*\Z")
+_TEXT = bytes({7, 8, 9, 10, 11, 12, 13, 27, *range(32, 256)})
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|\?mso|pkg:|w:|office:)", re.I)
 _HEADER = re.compile(rb"(?:>?From [^\n]*\n)?(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+", re.S)
 _MAIL = re.compile(
@@ -105,16 +108,16 @@ def says_pgp(item: Item) -> bool:
 
 
 def _binary(item: Item, head: bytes) -> str:
-    for signature, format_ in _START:
+    for signature, format_ in _BY_FIRST.get(head[0], ()):
         if head.startswith(signature):
             return "" if format_ == "arj" and not _is_arj(head) else format_
-    if _PDF.search(head, 0, 1024 + 8):
+    if b"%PDF-" in head[:1032] and _PDF.search(head, 0, 1032):
         return "pdf"
-    if _CMS.match(head):
+    if head[0] == 0x30 and _CMS.match(head):
         return "cms"
-    if _BZIP2.match(head):
+    if head[:3] == b"BZh" and _BZIP2.match(head):
         return "bzip2"
-    if _LHA.match(head):
+    if head[2:3] == b"-" and _LHA.match(head):
         return "lha"
     if is_tar(head):
         return "tar"
@@ -130,7 +133,7 @@ def _binary(item: Item, head: bytes) -> str:
 def _textual(head: bytes) -> str:
     if looks_like_mail(head):
         return "message"
-    if not _TEXT.match(head):
+    if head.translate(None, _TEXT):
         return ""
     if _XML.match(head):
         if b"http://schemas.microsoft.com/office/2006/xmlPackage" in head or b"wordml" in head:

@@ -6,7 +6,7 @@ import binascii
 from collections.abc import Callable
 
 from mailweir.content import uu
-from mailweir.content.item import IN_MEMORY, Buffer, Collector
+from mailweir.content.item import IN_MEMORY, WINDOW, Buffer, Collector, forget
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _OTHER = bytes(set(range(256)) - set(_ALPHABET))
@@ -53,7 +53,10 @@ def _large_base64(data: Buffer, start: int, end: int, take: Callable[[int], None
         else:
             rest = b""
         collector.write(_base64(letters))
+        if (at - start) % WINDOW < _PIECE:
+            forget(data)
     collector.write(_base64(rest))
+    forget(data)
     return collector.buffer()
 
 
@@ -61,4 +64,5 @@ def _copied(data: Buffer, start: int, end: int) -> Buffer:
     collector = Collector()
     for at in range(start, end, _PIECE):
         collector.write(data[at : min(at + _PIECE, end)])
+    forget(data)
     return collector.buffer()

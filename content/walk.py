@@ -12,7 +12,7 @@ from typing import Protocol
 
 from mailweir.content.budget import Budget
 from mailweir.content.findings import Finding
-from mailweir.content.item import Buffer, Item
+from mailweir.content.item import Buffer, Item, forget
 from mailweir.content.sniff import sniff
 from mailweir.content.trouble import Corrupt, LimitExceeded, Unsupported
 
@@ -129,6 +129,7 @@ class Walk:
         format_ = sniff(item)
         if format_:
             self.look_as(format_, item)
+        forget(item.data)
 
     def look_as(self, format_: str, item: Item) -> None:
         """Open the item as that format, in a child process where the format asks for it."""
