@@ -14,6 +14,7 @@ from typing import cast
 from peewee import Database
 
 from mailweir.agent import envelope, plan, rescan
+from mailweir.agent.divide import WAS_NOT_HELD, Divider, Halves, choose, read_note
 from mailweir.agent.envelope import Envelope
 from mailweir.agent.queue import BATCH, SHORT_ID_SLACK, Outcome, QueueHelper, Target
 from mailweir.agent.rescan import Addressee
@@ -41,6 +42,7 @@ class Job:
     target: Target
     seen: Envelope
     verb: str = ""
+    remark: str = ""  # what the result begins with
 
 
 class Commands:
@@ -62,6 +64,7 @@ class Commands:
         self._scanner = scanner
         self._policies = policies
         self._clock = clock
+        self._divider = Divider(config, helper, clock)
 
     def run(self) -> int:
         """Carry out a batch of what is asked for; how many there were.
@@ -96,11 +99,14 @@ class Commands:
         )
         for command in left:
             (found,) = self._helper.read([_target(command)])
-            same = found.envelope if found.result == "same" else None
-            effect = plan.visible_effect(command.action, same.queue if same else None)
             if found.result == "unreadable":
                 continue
-            if effect:
+            same = found.envelope if found.result == "same" else None
+            halves = read_note(command.result, command.sender, self._clock)
+            effect = plan.visible_effect(command.action, same.queue if same else None)
+            if halves and found.result == "gone":
+                self._act_on_half(command, halves)
+            elif effect and not halves and (command.address_id is None or same is None):
                 self._finish(command, CommandState.DONE, f"{effect}; seen in the queue after an interruption")
             else:
                 Command.update(state=CommandState.REQUESTED, started=None).where(
@@ -114,10 +120,13 @@ class Commands:
         ):
             try:
                 job = self._prepare(command, found)
+                chosen = self._rescan(job) if job.verb == plan.RESCAN else self._meant(job)
                 if job.verb == plan.RESCAN:
-                    self._rescan(job)
                     job.verb = plan.verb("force", job.seen.queue, *self._ages(job))
-                jobs.setdefault(job.verb, []).append(job)
+                if chosen is None:
+                    jobs.setdefault(job.verb, []).append(job)
+                else:
+                    self._divide(job, chosen)
             except Refused as error:
                 self._finish(command, CommandState.REFUSED, str(error))
             except _Stays as error:
@@ -143,7 +152,10 @@ class Commands:
             if not self._is_ours(command, target, found.envelope):
                 raise Refused(found.reason)
         job = Job(command, target, found.envelope)
-        job.verb = plan.verb(command.action, found.envelope.queue, *self._ages(job))
+        queue = found.envelope.queue
+        if queue == "hold" and not self._was_held(command, found.envelope):
+            queue = "deferred"
+        job.verb = plan.verb(command.action, queue, *self._ages(job))
         return job
 
     def _is_ours(self, command: Command, target: Target, seen: Envelope) -> bool:
@@ -171,22 +183,44 @@ class Commands:
         return self._clock() - job.seen.created, min(lifetimes, default=float("inf"))
 
     def _addressees(self, job: Job) -> list[Addressee]:
-        """The pending recipients of the queue file, as the records know them."""
+        """The pending recipients that the command means and the file holds, as the records know them."""
+        wanted = [
+            Recipient.message_id == job.command.message_id,
+            Recipient.status.in_(PENDING),
+        ]
+        if job.command.address_id is not None:
+            wanted.append(Recipient.address_id == job.command.address_id)
         rows = (
             Recipient.select(Recipient.address_id, Address.address, Recipient.direction)
             .join(Address, on=(Address.id == Recipient.address_id))
-            .where(
-                Recipient.message_id == job.command.message_id,
-                Recipient.leg_id == job.command.leg_id,
-                Recipient.status.in_(PENDING),
-            )
+            .where(*wanted)
             .tuples()
         )
         found = cast("Iterable[tuple[int, str, int]]", rows)  # peewee's types do not know what tuples() does
-        return [Addressee(number, address, Direction(direction)) for number, address, direction in found]
+        return [
+            Addressee(number, address, Direction(direction))
+            for number, address, direction in found
+            if any(one.is_called(address) for one in job.seen.recipients)
+        ]
 
-    def _rescan(self, job: Job) -> None:
-        """Scan again and record what was found. Raises _Stays unless it passes for every recipient."""
+    def _meant(self, job: Job) -> list[str] | None:
+        """The addresses that the act is for; None when it is for all that the queue file still has.
+
+        Raises Refused when the one recipient meant is not in it any more.
+        """
+        if job.command.address_id is None or job.verb == "deliver-now":
+            return None
+        address = Address.get_by_id(job.command.address_id).address
+        chosen, rest = choose(job.seen, [address])
+        if not chosen:
+            raise Refused("it was delivered or returned for this recipient meanwhile")
+        return [address] if rest else None
+
+    def _rescan(self, job: Job) -> list[str] | None:
+        """Scan again and record what was found; for whom it passes now, None for all of the file.
+
+        Raises _Stays when it passes for nobody.
+        """
         message = Message.get_by_id(job.command.message_id)
         with self._helper.content(job.target) as (body, size):
             scan = self._scanner().scan_message(body, size)
@@ -199,13 +233,70 @@ class Commands:
             now=self._clock(),
         )
         rescan.record(self._database, job.command.message_id, scan, verdicts)
-        stays = [verdict for verdict in verdicts.values() if verdict.action is not Action.ACCEPT]
         if scan.unavailable:
             raise _Stays(f"not released: {scan.unavailable}")
         if not verdicts:
             raise _Stays("not released: the records do not know for whom it is yet")
+        stays = [one for one, verdict in verdicts.items() if verdict.action is not Action.ACCEPT]
+        passes = [one.address for one in verdicts if one not in stays]
         if stays:
-            raise _Stays(f"scanned again, still stalled: {stays[0].reason}")
+            why = verdicts[stays[0]].reason
+            if not passes:
+                raise _Stays(f"scanned again, still stalled: {why}")
+            job.remark = f"scanned again, passes now for {', '.join(passes)}, but for others: {why}; "
+        else:
+            job.remark = "scanned again, passes now; "
+        return passes if choose(job.seen, passes)[1] else None
+
+    def _divide(self, job: Job, addresses: Sequence[str]) -> None:
+        """The act for some recipients of a queue file that has others too."""
+        halves = self._divider.divide(
+            job.target,
+            job.seen,
+            addresses,
+            was_held=self._was_held(job.command, job.seen),
+            note=lambda note: self._note(job.command, note),
+        )
+        if halves.chosen == halves.rest:  # the others were settled meanwhile
+            self._act(job.verb, [job])
+            return
+        self._retarget(job.command, halves)
+        self._act_on_half(job.command, halves, job.remark)
+
+    def _act_on_half(self, command: Command, halves: Halves, remark: str = "") -> None:
+        """The act on the copy that is meant, now that the original is gone; again after an interruption."""
+        verb = plan.verb_for_copy(command.action)
+        chosen, rest = (self._helper.read([half])[0] for half in (halves.chosen, halves.rest))
+        if verb and chosen.envelope and chosen.envelope.queue == "hold":
+            (outcome,) = self._helper.act(verb, [halves.chosen])
+            done = outcome.result == "done" and plan.took_effect(verb, outcome.after or None)
+        else:  # it was done before the interruption
+            done, outcome = True, chosen
+        if not halves.was_held and rest.envelope and rest.envelope.queue == "hold":
+            self._helper.act("release", [halves.rest])
+        copy = f" (as {halves.chosen.queue_id})"
+        if done:
+            said = plan.WORDS[verb or "hold"] + copy
+            self._finish(command, CommandState.DONE, remark + said)
+        else:
+            self._finish(command, CommandState.FAILED, (outcome.reason or "Postfix did nothing") + copy)
+
+    def _was_held(self, command: Command, seen: Envelope) -> bool:
+        """Whether it was on hold before the command began, which an interrupted one has noted."""
+        return seen.queue == "hold" and WAS_NOT_HELD not in command.result
+
+    def _note(self, command: Command, note: str) -> None:
+        """Remember how far it came."""
+        Command.update(result=note).where(Command.id == command.id).execute()
+
+    def _retarget(self, command: Command, halves: Halves) -> None:
+        """What else was asked for on the original now concerns the copy for the rest."""
+        Command.update(queue_id=halves.rest.queue_id, arrival=halves.rest.arrival_us).where(
+            Command.node_id == self._node,
+            Command.state == CommandState.REQUESTED,
+            Command.queue_id == command.queue_id,
+            Command.arrival == command.arrival,
+        ).execute()
 
     def _act(self, verb: str, jobs: Sequence[Job]) -> None:
         """One verb on several queue files; the helper looked at each of them again afterwards."""
@@ -213,12 +304,7 @@ class Commands:
         for job, outcome in zip(jobs, self._helper.act(verb, targets), strict=True):
             queue = outcome.after or None
             if outcome.result == "done" and plan.took_effect(verb, queue):
-                said = (
-                    "scanned again, passes now; "
-                    if job.command.action == "retry" and verb != "deliver-now"
-                    else ""
-                )
-                self._finish(job.command, CommandState.DONE, said + plan.WORDS[verb])
+                self._finish(job.command, CommandState.DONE, job.remark + plan.WORDS[verb])
             elif outcome.result in ("gone", "refused"):
                 self._finish(job.command, CommandState.REFUSED, outcome.reason)
             elif outcome.result == "done":

@@ -10,15 +10,40 @@ import calendar
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 _HEADING = re.compile(r"^\*\*\* ENVELOPE RECORDS (?:.*/)?([a-z]{2,})/(?:./)*([0-9A-Za-z]+) \*\*\*$")
 
 
+KEPT = (
+    "log_ident", "log_client_name", "log_client_address", "log_client_port", "log_helo_name",
+    "log_protocol_name", "envelope_id", "ret_flags", "encoding", "message_size",
+)  # fmt: skip
+"""What a copy of the message needs beside its addresses: who sent it first, RFC 3461, 8BITMIME, SMTPUTF8."""
+
+
 def decode(raw: bytes) -> str:
     """Text as the records have it: UTF-8, other bytes as \\xNN."""
     return raw.decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """One recipient still to be served, in Postfix's internal form (without quotes).
+
+    original is the address as the client gave it, before canonical(5) and virtual(5); orcpt and notify are
+    what RFC 3461 calls so, notify as Postfix's bits (1 never, 2 success, 4 failure, 8 delay).
+    """
+
+    address: str
+    original: str = ""
+    orcpt: str = ""
+    notify: int = 0
+
+    def is_called(self, address: str) -> bool:
+        """Whether that address means this recipient."""
+        return same_address(address, self.address) or same_address(address, self.original)
 
 
 @dataclass(frozen=True)
@@ -30,12 +55,23 @@ class Envelope:
     created: int  # when this queue file was made
     arrived: int  # when the message came in; earlier than created after a requeue
     sender: str
-    recipients: list[str] = field(default_factory=list)  # still to be served
+    recipients: list[Addressee] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)  # served or bounced
+    attributes: dict[str, str] = field(default_factory=dict)  # those of KEPT that the file has
+
+    @property
+    def addresses(self) -> list[str]:
+        """Who is still to be served."""
+        return [one.address for one in self.recipients]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return dict(self.__dict__)
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Envelope:
+        """The inverse of as_dict."""
+        return cls(**{**values, "recipients": [Addressee(**one) for one in values["recipients"]]})
 
 
 def read(output: bytes) -> list[Envelope]:
@@ -63,23 +99,38 @@ def _envelope(section: list[str]) -> Envelope:
     heading = _HEADING.match(section[0])
     assert heading
     first: dict[str, str] = {}
-    recipients: list[str] = []
+    coming: dict[str, str] = {}  # stands before the recipient that it belongs to
+    recipients: list[Addressee] = []
     settled: list[str] = []
     for line in section[1:]:
-        name, colon, value = line.partition(": ")
-        if not colon and line.endswith(":"):
-            name, value = line[:-1], ""
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "named_attribute":
+            name, _, value = value.partition("=")
         if name == "recipient":
-            recipients.append(value)
+            notify = coming.get("notify_flags", "")
+            recipients.append(
+                Addressee(
+                    value,
+                    coming.get("original_recipient", ""),
+                    coming.get("dsn_orig_rcpt", ""),
+                    int(notify) if notify.isdecimal() else 0,
+                )
+            )
+            coming = {}
         elif name == "done_recipient":
             settled.append(value)
+            coming = {}
+        elif name in ("original_recipient", "dsn_orig_rcpt", "notify_flags"):
+            coming[name] = value
         else:
             first.setdefault(name, value)
     if "sender" not in first or "message_arrival_time" not in first:
         raise ValueError(f"queue file {heading[2]} has no sender or no time of arrival yet")
     arrived = _seconds(first["message_arrival_time"])
     created = _seconds(first["create_time"]) if "create_time" in first else arrived
-    return Envelope(heading[2], heading[1], created, arrived, first["sender"], recipients, settled)
+    kept = {name: first[name] for name in KEPT if name in first}
+    return Envelope(heading[2], heading[1], created, arrived, first["sender"], recipients, settled, kept)
 
 
 def _seconds(text: str) -> int:
@@ -96,12 +147,21 @@ def difference(envelope: Envelope, arrival_us: int, slack: float, sender: str) -
     noted = arrival_us / 1e6
     if not noted - slack - 2 <= envelope.created <= noted + 2:
         return "the queue ID now belongs to a message that arrived at another time"
-    if _folded(envelope.sender) != _folded(sender):
+    if not same_address(envelope.sender, sender):
         return "the queue ID now belongs to a message of another sender"
     return ""
 
 
-def _folded(address: str) -> tuple[str, str]:
-    """Local part as it is, domain in lower case."""
+def same_address(one: str, other: str) -> bool:
+    """Whether both mean the same mailbox: quoted or not, whatever the domain's case (RFC 5321, 4.1.2)."""
+    return _unquoted(one) == _unquoted(other)
+
+
+def _unquoted(address: str) -> tuple[str, str]:
+    """The local part without quotes, as in queue files, and the domain in lower case."""
     local, at, domain = address.rpartition("@")
-    return (local, domain.lower()) if at else (domain, "")
+    if not at:
+        local, domain = address, ""
+    if len(local) > 1 and local[0] == local[-1] == '"':
+        local = re.sub(r"\\(.)", r"\1", local[1:-1])
+    return local, domain.lower()

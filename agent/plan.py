@@ -40,6 +40,11 @@ def verb(action: str, queue: str, age: float, lifetime: float) -> str:
     return {"delete": "delete", "return": "expire", "hold": "hold"}[action]
 
 
+def verb_for_copy(action: str) -> str:
+    """The verb for a copy that was just put on hold for the recipients meant; "" where that is all."""
+    return {"delete": "delete", "return": "expire", "hold": ""}.get(action, "release")
+
+
 def took_effect(verb_: str, queue: str | None) -> bool:
     """Whether the queue now looks as it must after that verb; None: the queue file is gone."""
     if verb_ in ("delete", "requeue"):
@@ -56,10 +61,10 @@ def visible_effect(action: str, queue: str | None) -> str:
 
     What has no visible effect may be done again without harm: nothing is delivered twice by it.
     """
-    if action in ("force", "release", "retry") and queue != "hold":
-        return "released" if queue else "it has left the queue"
-    if action in ("delete", "return") and queue is None:
+    if queue is None and action != "hold":
         return "it has left the queue"
+    if action in ("force", "release") and queue != "hold":
+        return "released"
     if action == "hold" and queue == "hold":
         return "it is on hold"
     return ""

@@ -170,6 +170,6 @@ def _outcome(item: dict[str, Any]) -> Outcome:
         item["queue_id"],
         item["result"],
         item.get("reason", ""),
-        Envelope(**found) if found else None,
+        Envelope.from_dict(found) if found else None,
         item.get("after", ""),
     )

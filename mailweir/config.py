@@ -164,6 +164,12 @@ class Postfix:
     holding_service: str = setting(
         "127.0.0.1:10026", "the smtpd that holds what it is given, for recipients stalled apart from others"
     )
+    copy_service: str = setting(
+        "",
+        "an smtpd like holding_service but with receive_override_options=no_address_mappings, for copies when "
+        "an act concerns some recipients of a message; only needed with always_bcc and the like; empty: "
+        "holding_service",
+    )
     resubmit_service: str = setting(
         "127.0.0.1:10027", "the smtpd without filters, for notices and for one recipient of several"
     )

@@ -78,7 +78,7 @@ def test_each_verb_on_a_real_queue(config: Config, plain_postfix: Postfix, recei
     assert seen.result == "same"
     assert seen.envelope
     assert (seen.envelope.queue, seen.envelope.sender) == ("hold", "a@example.edu")
-    assert seen.envelope.recipients == ["one@example.org", "busy@example.org"]
+    assert seen.envelope.addresses == ["one@example.org", "busy@example.org"]
     with helper.content(held) as (message, size):
         text = message.read()
     assert b"\nSubject: held\n" in text
@@ -91,7 +91,7 @@ def test_each_verb_on_a_real_queue(config: Config, plain_postfix: Postfix, recei
     wait_for(lambda: queues(plain_postfix).get(held.queue_id) == "deferred", "the busy one to be deferred")
     (seen,) = helper.read([held])
     assert seen.envelope
-    assert (seen.envelope.recipients, seen.envelope.settled) == (["busy@example.org"], ["one@example.org"])
+    assert (seen.envelope.addresses, seen.envelope.settled) == (["busy@example.org"], ["one@example.org"])
 
     assert helper.act("release", [held])[0].result == "failed", "it is not on hold any more"
     assert helper.act("deliver-now", [held])[0].result == "done"
