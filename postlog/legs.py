@@ -66,8 +66,8 @@ class Recipient:
     def changed_row(self, message_id: int) -> Row:
         """The columns of changes.RECIPIENT_SET, then message and address."""
         return (
-            self.direction, self.status, self.leg_id, self.attempts, self.dsn, self.reply, self.changed,
-            message_id, self.address,
+            self.direction.real, self.status.real, self.leg_id, self.attempts, self.dsn, self.reply,
+            self.changed, message_id, self.address,
         )  # fmt: skip
 
     def settle(self, status: int, time: float, dsn: str = "", reply: str = "") -> None:
