@@ -67,8 +67,8 @@ class Sender:
     def start(self) -> None:
         """Start it.
 
-        A message that is due while its last attempt is still being noted goes back to the incoming queue, which
-        the queue manager looks through when it is woken up: every 300 seconds by default.
+        A message that is due while its last attempt is still being noted goes back to the incoming queue,
+        which the queue manager looks through when it is woken up: every 300 seconds by default.
         """
         self.postfix.start()
         self.postfix.command("postconf", "-F", "qmgr/unix/wakeup=1")
