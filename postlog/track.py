@@ -336,8 +336,11 @@ class Tracker:
                 recipient.settle(Status.UNKNOWN, time)
 
     def _silent(self, leg: Leg, time: float) -> None:
-        """qmgr counted more recipients than lines told of: those that nobody named are unknown."""
-        if not leg.pending():
+        """qmgr counted more recipients than lines told of: those that nobody named are unknown.
+
+        The filter names all; what qmgr counts beyond them are those that the filter took out (delrcpt).
+        """
+        if not leg.pending() and leg.message.source == Source.LOG:
             recipient = self._recipient(leg, UNKNOWN_ADDRESS, "", time)
             recipient.settle(Status.UNKNOWN, time, "", f"the log does not tell of {leg.waiting} recipients")
         leg.waiting = 0
