@@ -21,6 +21,7 @@ from mailweir.agent import health, lifetimes, publish
 from mailweir.agent.commands import Commands
 from mailweir.agent.health import Health
 from mailweir.agent.journals import Journals
+from mailweir.agent.notices import Outbox
 from mailweir.agent.queue import QueueHelper
 from mailweir.agent.rescan import Scanner
 from mailweir.config import Config
@@ -34,6 +35,7 @@ log = logging.getLogger("mailweir.agent")
 
 _RETRY_AFTER = 1.0  # seconds to wait when something we depend on is away
 _PUBLISH_EVERY = 2.0  # seconds
+_NOTICES_EVERY = 2.0  # seconds
 _REPORT_EVERY = 5.0  # seconds
 _DELIMITER_EVERY = 300.0  # seconds
 _LOAD_SHARE = 50  # loading the policies may take this part of the time at most
@@ -63,6 +65,7 @@ class Agent:
         self._owed_log: Chunk | None = None  # the same
         self._policies = PolicySet.default()
         self._commands = Commands(config, database, self._helper, scanner, lambda: self._policies, clock)
+        self._outbox = Outbox(config, database, clock)
         self._health = Health()
         self._steady = lifetimes.SteadyClock(config.agent.clock_grace)
         self._steady.restore(dict(health.last(config).get("clock", {})))
@@ -78,6 +81,7 @@ class Agent:
         if not more:
             self._every(self._config.postfix.queue_interval, "queue", self._reconcile)
             self._every(self._config.agent.lifetimes_interval, "lifetimes", self._lifetimes)
+            self._every(_NOTICES_EVERY, "notices", self._notices)
         self._every(_REPORT_EVERY, "report", self._report)
         return more
 
@@ -140,6 +144,10 @@ class Agent:
                 "the clock was set lately: no mail is ended until it has been steady for a while"
             )
 
+    def _notices(self) -> None:
+        self._outbox.write(self._policies)
+        self._outbox.send()
+
     def _report(self) -> None:
         now = self._clock()
         self._health.log_lag = self._log.lag()
@@ -158,7 +166,7 @@ class Agent:
         """Do it; what it depends on may be away, which concerns no other duty and is told on the pages."""
         try:
             result = bool(duty())
-        except (Unavailable, InputError, OSError) as error:
+        except (Unavailable, InputError, ConfigError, OSError) as error:
             if self._health.problems.get(name) != str(error):
                 log.warning("%s: %s", name, error)
             self._health.problems[name] = str(error)

@@ -166,9 +166,9 @@ class Postfix:
     )
     copy_service: str = setting(
         "",
-        "an smtpd like holding_service but with receive_override_options=no_address_mappings, for copies when "
-        "an act concerns some recipients of a message; only needed with always_bcc and the like; empty: "
-        "holding_service",
+        "an smtpd like holding_service but with receive_override_options=no_address_mappings, for the copies "
+        "that an act on some recipients of a message makes; only needed with always_bcc and the like; "
+        "empty: holding_service",
     )
     resubmit_service: str = setting(
         "127.0.0.1:10027", "the smtpd without filters, for notices and for one recipient of several"
@@ -207,6 +207,11 @@ class Notices:
     sender: str = setting("", "address in the From header of notices; empty: mailweir@ and the host's name")
     administrators: list[str] = setting([], "who hears of stalled mail, unless a policy names others")
     interval: float = setting(300.0, "at most one notice to the same addresses in this time", "seconds")
+    most: int = setting(20, "how many messages one notice describes; of more it tells the number", "messages")
+    fresh: float = setting(3600.0, "no notices of mail that was stalled longer ago than this", "seconds")
+    templates: str = setting(
+        "", "a directory with templates of your own for notices; empty: the built-in ones"
+    )
 
 
 @dataclass(frozen=True)
