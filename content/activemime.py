@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import zlib
 
+from mailweir.content import inflate
 from mailweir.content.item import Item
 from mailweir.content.trouble import Corrupt
 from mailweir.content.walk import Walk
@@ -17,16 +17,5 @@ def look(walk: Walk, item: Item) -> None:
     start = _ZLIB.search(item.data[:256])
     if not start:
         raise Corrupt("no compressed data after the header")
-    take = walk.budget.taker(len(item.data))
-    unpack = zlib.decompressobj()
-    out = bytearray()
-    piece = item.data[start.start() :]
-    try:
-        while piece and not unpack.eof:
-            plain = unpack.decompress(piece, 1 << 18)
-            take(len(plain))
-            out += plain
-            piece = unpack.unconsumed_tail
-    except zlib.error as error:
-        raise Corrupt(str(error)) from error
-    walk.member(item, "activemime", bytes(out))
+    content = inflate.whole(walk.budget, [item.data[start.start() :]], len(item.data))
+    walk.member(item, "activemime", content)

@@ -73,7 +73,7 @@ def _params(value: bytes) -> dict[str, str]:
     for raw_name, quoted, bare in _PARAM.findall(value):
         name = raw_name.decode("latin-1").lower()
         text = re.sub(rb"\\(.)", rb"\1", quoted) if quoted else bare.strip()
-        text = re.sub(rb"\r?\n[ \t]?", b"", text)
+        text = re.sub(rb"\r?\n", b"", text)
         continued = _CONTINUED.match(name)
         if not continued:
             plain.setdefault(name, _words(text))

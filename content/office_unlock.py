@@ -4,12 +4,15 @@ those that were given, are tried; what they open is scanned in memory."""
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 from mailweir.content.item import Item, file_of
 from mailweir.content.walk import Walk
 
 DEFAULT = "VelvetSweatshop"  # [MS-OFFCRYPTO] 2.3.7.6; Excel opens such workbooks without asking
+_SPINS = re.compile(rb'spinCount="(\d+)"')
+_MAX_DIGITS = 6
 
 
 def unlock(walk: Walk, item: Item) -> bool:
@@ -30,6 +33,9 @@ def unlock(walk: Walk, item: Item) -> bool:
 def _decrypted(item: Item, password: str) -> bytes | None:
     import msoffcrypto
 
+    spins = _SPINS.search(item.data)
+    if spins and len(spins[1]) > _MAX_DIGITS:
+        return None  # made to keep us busy: Office itself writes 100000
     out = io.BytesIO()
     try:
         document: Any = msoffcrypto.OfficeFile(file_of(item.data))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import binascii
 import html
 import re
 from collections.abc import Iterator
 
-from mailweir.content import pgp_packets
+from mailweir.content import pgp_packets, transfer
 from mailweir.content.item import Buffer, Item
 from mailweir.content.sniff import says_pgp
 from mailweir.content.walk import Walk
@@ -80,6 +79,4 @@ def _decoded(armour: bytes) -> bytes:
     while lines and (not lines[0] or b": " in lines[0]):
         lines.pop(0)
     kept = b"".join(line for line in lines if line and not (line.startswith(b"=") and len(line) == 5))
-    letters = re.sub(rb"[^A-Za-z0-9+/]", b"", kept)
-    letters = letters[:-1] if len(letters) % 4 == 1 else letters
-    return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+    return transfer.base64(kept)

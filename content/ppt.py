@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 
 import olefile
 
-from mailweir.content import office_unlock
+from mailweir.content import inflate, office_unlock
 from mailweir.content.item import Item
-from mailweir.content.trouble import Corrupt
 from mailweir.content.walk import Walk
 
 _ENCRYPTED = b"\xdf\xc4\xd1\xf3"
@@ -28,7 +26,7 @@ def inspect(walk: Walk, item: Item, ole: olefile.OleFileIO, path: list[str]) -> 
         return
     for index, (kind, instance, body) in enumerate(_records(data)):
         if kind == _OBJECT:
-            content = _unpacked(walk, body) if instance else body
+            content = inflate.whole(walk.budget, [body[4:]], len(body)) if instance else body
             walk.member(item, f"object{index}", content)
 
 
@@ -39,19 +37,3 @@ def _records(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         version, kind, length = struct.unpack_from("<2HL", data, at)
         yield kind, version >> 4, data[at + 8 : at + 8 + length] if kind in (_OBJECT, _CRYPT_SESSION) else b""
         at += 8 + length
-
-
-def _unpacked(walk: Walk, body: bytes) -> bytes:
-    take = walk.budget.taker(len(body))
-    unpack = zlib.decompressobj()
-    out = bytearray()
-    piece = body[4:]
-    try:
-        while piece and not unpack.eof:
-            plain = unpack.decompress(piece, 1 << 18)
-            take(len(plain))
-            out += plain
-            piece = unpack.unconsumed_tail
-    except zlib.error as error:
-        raise Corrupt(f"an embedded object: {error}") from error
-    return bytes(out)

@@ -6,10 +6,10 @@ cost the same whatever their size.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mailweir.content import inflate
 from mailweir.content.item import Buffer, Collector, Item
 from mailweir.content.trouble import Corrupt, LimitExceeded
 from mailweir.content.walk import Walk
@@ -66,24 +66,16 @@ def _content(walk: Walk, item: Item, info: Element, kind: str) -> None:
     inner = next(_children(data, wrapped[0], 1), None) if wrapped[0].tag == 0xA0 else wrapped[0]
     if inner is None:
         return
-    out = Collector(walk.budget.take)
-    unpack = zlib.decompressobj() if kind == "compressed" else None
-    taker = walk.budget.taker(len(data))
-    for piece in _octets(data, inner, 0):
-        if not unpack:
+    pieces = _octets(data, inner, 0)
+    if kind == "compressed":
+        content = inflate.whole(walk.budget, pieces, len(data))
+    else:
+        out = Collector(walk.budget.take)
+        for piece in pieces:
             out.write(piece)
-            continue
-        try:
-            while piece:
-                plain = unpack.decompress(piece, 1 << 18)
-                taker(len(plain))
-                out.write(plain)
-                piece = unpack.unconsumed_tail
-        except zlib.error as error:
-            raise Corrupt(f"compressed data: {error}") from error
-    content = out.buffer()
+        content = out.buffer()
     inside = item.member("smime", content)
-    if unpack:
+    if kind == "compressed":
         walk.opened(inside)
     if content[:9].lower().startswith((b"content-", b"mime-vers")):
         inside.type = "message/rfc822"

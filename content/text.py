@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 
-from mailweir.content import pgp, uu
+from mailweir.content import pgp, transfer, uu
 from mailweir.content.item import Item
 from mailweir.content.walk import Walk
 
@@ -27,5 +26,4 @@ def look(walk: Walk, item: Item) -> None:
             walk.member(item, name, content)
     if data.find(b"-----BEGIN PKCS7") >= 0 or data.find(b"-----BEGIN CMS") >= 0:
         for pem in _PEM.finditer(data):
-            letters = re.sub(rb"[^A-Za-z0-9+/=]", b"", pem[1])
-            walk.member(item, "", binascii.a2b_base64(letters + b"=="))
+            walk.member(item, "", transfer.base64(pem[1]))

@@ -17,10 +17,10 @@ def decode(data: Buffer, start: int, end: int, encoding: str, take: Callable[[in
     """The decoded bytes between start and end. Never raises for malformed content; take counts them."""
     if encoding == "base64":
         if end - start <= IN_MEMORY:
-            plain = _base64(data[start:end])
+            plain = base64(data[start:end])
             take(len(plain))
             return plain
-        return _large_base64(data, start, end, take)
+        return _large(data, start, end, take)
     raw = data[start:end] if end - start <= IN_MEMORY else _copied(data, start, end)
     if encoding == "quoted-printable":
         raw = binascii.a2b_qp(raw)
@@ -30,7 +30,7 @@ def decode(data: Buffer, start: int, end: int, encoding: str, take: Callable[[in
     return raw
 
 
-def _base64(raw: bytes) -> bytes:
+def base64(raw: bytes) -> bytes:
     """Bytes outside of the alphabet are passed over; padding within starts a new run, as some senders do."""
     plain = b""
     for run in raw.split(b"=") if b"=" in raw[:-4] else [raw]:
@@ -41,7 +41,7 @@ def _base64(raw: bytes) -> bytes:
     return plain
 
 
-def _large_base64(data: Buffer, start: int, end: int, take: Callable[[int], None]) -> Buffer:
+def _large(data: Buffer, start: int, end: int, take: Callable[[int], None]) -> Buffer:
     collector = Collector(take)
     rest = b""
     for at in range(start, end, _PIECE):
@@ -52,10 +52,10 @@ def _large_base64(data: Buffer, start: int, end: int, take: Callable[[int], None
             letters, rest = letters[:whole], letters[whole:]
         else:
             rest = b""
-        collector.write(_base64(letters))
+        collector.write(base64(letters))
         if (at - start) % WINDOW < _PIECE:
             forget(data)
-    collector.write(_base64(rest))
+    collector.write(base64(rest))
     forget(data)
     return collector.buffer()
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 
-from mailweir.content import ooxml
+from mailweir.content import ooxml, transfer
 from mailweir.content.item import Item
 from mailweir.content.walk import Walk
 
@@ -34,9 +33,7 @@ def look(walk: Walk, item: Item) -> None:
         ooxml.relation(walk, item, "attachedtemplate", template[1].decode("utf-8", "replace"))
     names = [_NAME.search(part[1]) for part in _PART.finditer(text)]
     for index, found in enumerate(_BINARY.finditer(text)):
-        letters = re.sub(rb"[^A-Za-z0-9+/]", b"", found[1])
-        letters = letters[:-1] if len(letters) % 4 == 1 else letters
-        content = binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+        content = transfer.base64(found[1])
         walk.budget.take(len(content))
         walk.member(item, f"binary{index + 1}", content)
     walk.budget.announce(len(names), 0)

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from mailweir.content.inflate import inflated
 from mailweir.content.item import Buffer, Collector
 from mailweir.content.trouble import Corrupt, Unsupported
 from mailweir.content.zip_directory import AES, ENCRYPTED, LOCAL, Entry
@@ -69,6 +70,9 @@ def pieces(method: int, data: Buffer, start: int, end: int, size: int, name: str
             yield data[at : min(at + _OUT, end)]
         return
     try:
+        if method == 8:
+            yield from inflated((data[at : min(at + _PIECE, end)] for at in range(start, end, _PIECE)), -15)
+            return
         yield from _decompressed(_decoder(method, data, start, size), data, *_body(method, data, start, end))
     except (zlib.error, OSError, lzma.LZMAError, ValueError, EOFError) as error:
         raise Corrupt(f"{name}: {error}") from error
@@ -83,8 +87,6 @@ def _body(method: int, data: Buffer, start: int, end: int) -> tuple[int, int]:
 
 
 def _decoder(method: int, data: Buffer, start: int, size: int) -> Any:
-    if method == 8:
-        return zlib.decompressobj(-15)
     if method == 12:
         return bz2.BZ2Decompressor()
     if method == 14:
@@ -123,21 +125,15 @@ class _Ppmd:
 
 
 def _decompressed(decoder: Any, data: Buffer, start: int, end: int) -> Iterator[bytes]:
-    bounded = hasattr(
-        decoder, "unconsumed_tail"
-    )  # zlib's takes a limit on its output, and so do bz2 and lzma
-    limited = bounded or hasattr(decoder, "needs_input")
+    """For bz2 and lzma, which take a limit on their output, and others, which do not."""
+    limited = hasattr(decoder, "needs_input")
     for at in range(start, end, _PIECE):
         piece = data[at : min(at + _PIECE, end)]
         if not limited:
             yield decoder.inflate(piece) if hasattr(decoder, "inflate") else decoder.decompress(piece)
             continue
         yield decoder.decompress(piece, _OUT)
-        while decoder.unconsumed_tail if bounded else not decoder.needs_input and not decoder.eof:
-            yield decoder.decompress(decoder.unconsumed_tail if bounded else b"", _OUT)
+        while not decoder.needs_input and not decoder.eof:
+            yield decoder.decompress(b"", _OUT)
         if decoder.eof:
             return
-    if bounded:
-        yield decoder.flush(_OUT)
-    if limited and not decoder.eof:
-        raise EOFError("its compressed data is cut off")
