@@ -68,13 +68,19 @@ def scan_path(scanner: Scanner, path: Path, passwords: tuple[str, ...] = ()) -> 
 
 
 def _decide(config: Config, result: Scan, sender: str, recipient: str) -> Verdict:
+    """By the policies in force on this machine (the built-in ones where there are none)."""
+    from mailweir.policies import addresses
     from mailweir.policies.scopes import PolicySet
     from mailweir.policies.verdict import Action, decide
     from mailweir.records.words import Direction
 
+    policies = PolicySet.default()
+    if config.policy_snapshot.exists():
+        policies = PolicySet.from_json(json.loads(config.policy_snapshot.read_text("utf-8")))
+    to_us, from_us = (policies.is_ours(addresses.domain_of(one)) for one in (recipient, sender))
     return decide(
-        PolicySet.default(),
-        direction=Direction.INBOUND,
+        policies,
+        direction=Direction.OUTBOUND if from_us and not to_us else Direction.INBOUND,
         sender=sender,
         recipient=recipient,
         findings=result.findings,
@@ -89,6 +95,8 @@ def _json(path: Path, result: Scan, verdict: Verdict) -> str:
         "file": str(path),
         "verdict": verdict.action.value,
         "findings": [finding.as_dict() for finding in result.findings],
+        "trace": verdict.trace.as_dict(),
+        "why": verdict.trace.sentence(),
     }
     if result.unavailable:
         answer["unavailable"] = result.unavailable
@@ -96,7 +104,7 @@ def _json(path: Path, result: Scan, verdict: Verdict) -> str:
 
 
 def _text(path: Path, result: Scan, verdict: Verdict) -> str:
-    lines = [f"{path}: {verdict.action.value}"]
+    lines = [f"{path}: {verdict.action.value}", f"  {verdict.trace.sentence()}"]
     lines += [f"  {finding.part}  {finding.kind}: {finding.detail}" for finding in result.findings]
     if result.unavailable:
         lines.append(f"  {result.unavailable}")
