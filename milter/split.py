@@ -11,7 +11,6 @@ import email.utils
 import re
 import smtplib
 from collections.abc import Sequence
-from typing import BinaryIO
 
 from mailweir.errors import Unavailable
 from mailweir.milter.message import ID_FIELD, Message, Recipient, header_block
@@ -105,23 +104,16 @@ def _send_data(smtp: smtplib.SMTP, message: Message, id_text: str, now: float) -
     kept = [(name, value) for name, value in message.fields if name.rstrip().lower() != ID_FIELD.lower()]
     smtp.send(_stuffed(_received(message, now).encode("utf-8", "surrogateescape")))
     smtp.send(_stuffed(header_block(kept)) + f"{ID_FIELD}: {id_text}\r\n\r\n".encode("ascii"))
-    body = message.spool.reader()
-    body.seek(message.body_offset)
-    last = _send_body(smtp, body)
+    last = b"\n"
+    for chunk in message.spool.chunks(message.body_offset, CHUNK):
+        smtp.send(_stuffed(chunk, last))
+        last = chunk[-1:]
     smtp.send(b".\r\n" if last == b"\n" else b"\r\n.\r\n")
 
 
-def _send_body(smtp: smtplib.SMTP, body: BinaryIO) -> bytes:
-    """Double the dots that begin lines, also where a line begins with a chunk; the last byte sent."""
-    last = b"\n"
-    while chunk := body.read(CHUNK):
-        smtp.send((b"." if last == b"\n" and chunk[:1] == b"." else b"") + chunk.replace(b"\n.", b"\n.."))
-        last = chunk[-1:]
-    return last
-
-
-def _stuffed(block: bytes) -> bytes:
-    return (b"." if block[:1] == b"." else b"") + block.replace(b"\n.", b"\n..")
+def _stuffed(block: bytes, before: bytes = b"\n") -> bytes:
+    """Double the dots that begin lines (RFC 5321, 4.5.2); `before` is the byte sent last."""
+    return (b"." if before == b"\n" and block[:1] == b"." else b"") + block.replace(b"\n.", b"\n..")
 
 
 def _received(message: Message, now: float) -> str:

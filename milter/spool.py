@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -37,6 +39,20 @@ class Spool:
         self._file.flush()
         self._file.seek(0)
         return self._file
+
+    def chunks(self, start: int, size: int) -> Iterator[bytes]:
+        """What stands from that offset on, in pieces of that size.
+
+        It minds no file position: clamd, which was handed the same open file, may have moved that.
+        """
+        if self._file is self._memory:
+            view = self._memory.getvalue()
+            yield from (view[place : place + size] for place in range(start, self.size, size))
+            return
+        self._file.flush()
+        while chunk := os.pread(self._file.fileno(), size, start):
+            yield chunk
+            start += len(chunk)
 
     def close(self) -> None:
         """Give memory or disk space back; harmless when done twice, or with the disk full."""

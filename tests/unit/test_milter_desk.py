@@ -100,6 +100,8 @@ def test_large_messages_are_the_same_bytes_from_a_file(
     desk.judge(one)
     assert scanner.shown.endswith(b"X-None:\r\n\r\nbody\r\n")
     assert isinstance(one.spool.reader(), io.BytesIO) == (spool_above > 20)
+    one.spool.reader().read(3)
+    assert list(one.spool.chunks(one.body_offset, 4)) == [b"body", b"\r\n"]
     assert [path.name for path in Path(desk.config.state_dir).iterdir()] == ["00.journal"]
     one.spool.close()
 

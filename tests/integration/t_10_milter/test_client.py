@@ -11,6 +11,7 @@ from typing import Any
 from tests.harness.filtered import Filtered, mail
 from tests.harness.servers import Receiver, Servers
 from trial.clamav import Clamd
+from trial.ports import free_ports
 
 AUTHRES = "mx.example.org; dmarc=pass header.from=example.com; spf=fail smtp.mailfrom=b.example"
 
@@ -30,8 +31,10 @@ def test_what_is_known_of_the_client(servers: Servers, receiver: Receiver, clamd
         "/CN=localhost",
     ]
     subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    (port,) = free_ports(1)
     postfix = servers.postfix(
         receiver,
+        smtpd_milters=f"inet:127.0.0.1:{port}",
         smtpd_authorized_xclient_hosts="127.0.0.1",
         smtpd_tls_security_level="may",
         smtpd_tls_cert_file=str(certificate),
@@ -41,7 +44,7 @@ def test_what_is_known_of_the_client(servers: Servers, receiver: Receiver, clamd
         milter_rcpt_macros="{rcpt_host}",
     )
     filtered = Filtered(servers, postfix, receiver, clamd.address)
-    filtered.start(milter__trusted_authserv=["mx.example.org"])
+    filtered.start(milter__socket=f"inet:{port}@127.0.0.1", milter__trusted_authserv=["mx.example.org"])
 
     with smtplib.SMTP("127.0.0.1", postfix.smtp_port) as smtp:
         smtp.starttls(context=ssl._create_unverified_context())

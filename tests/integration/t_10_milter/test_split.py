@@ -49,6 +49,21 @@ def test_only_the_stalled_recipient_waits(filtered: Filtered) -> None:
     assert b"Received: from client.example.com (localhost [127.0.0.1])" in copy.content
 
 
+def test_a_copy_larger_than_memory_is_the_same(filtered: Filtered) -> None:
+    filtered.start(milter__spool_above=100_000)
+    filtered.publish(ALLOWED)
+    noise = b".\r\n..dots\r\n" + b"0123456789abcde\r\n" * 40_000 + b"."
+    filtered.send(mail("f", files.encrypted_zip(), "f.zip") + noise, "one@example.org", "two@example.org")
+    filtered.receiver.wait_for(1)
+    (held,) = wait_for(filtered.postfix.queue, "the copy in the queue")
+    filtered.postfix.command("postsuper", "-H", held["queue_id"])
+    filtered.postfix.command("postqueue", "-i", held["queue_id"])
+    filtered.receiver.wait_for(2)
+    first, copy = [one.content.partition(b"\r\nFrom:")[2] for one in filtered.receiver.received()]
+    assert len(first) > 680_000
+    assert first == copy
+
+
 def test_a_message_of_the_sendmail_command_is_split_too(filtered: Filtered) -> None:
     filtered.start()
     filtered.publish(ALLOWED, domains={"example.org": True})
