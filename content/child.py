@@ -24,7 +24,7 @@ from mailweir.content.budget import Budget
 from mailweir.content.findings import Finding
 from mailweir.content.item import Item, adopt_fd, to_fd
 from mailweir.content.trouble import LimitExceeded
-from mailweir.content.walk import Walk
+from mailweir.content.walk import Hooks, Walk
 
 MESSAGE = 1 << 16
 _JOBS = 500  # after so many a child is replaced, so that leaks of the parsers do not add up
@@ -114,13 +114,20 @@ def _serve(sock: socket.socket, limits: Content, job: dict[str, Any], fd: int, *
     def report(finding: Finding) -> None:
         send(sock, {"finding": [finding.kind, finding.part, finding.name, finding.detail]})
 
+    def unlocked(kind: str) -> None:
+        send(sock, {"unlocked": kind})
+
+    def seen(part: str, format_: str, size: int) -> None:
+        send(sock, {"seen": [part, format_, size]})
+
     def opened(item: Item) -> None:
         content = to_fd(item.data)
         send(sock, {"opened": [item.part, item.name]}, content)
         os.close(content)
 
     budget = Budget(limits, monotonic() + seconds, job["files"], job["bytes"])
-    walk = Walk(budget, report, opened, passwords=job["passwords"])
+    hooks = Hooks(report, opened, seen=seen if job["explain"] else None, unlocked=unlocked)
+    walk = Walk(budget, hooks, job["passwords"])
     item = Item(job["part"], job["name"], adopt_fd(fd), job["depth"], job["type"])
     stopped = False
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,22 +13,32 @@ import click
 
 from mailweir.config import Config
 from mailweir.content.findings import Scan
-from mailweir.content.scanner import Scanner
+from mailweir.content.scanner import Scanner, Seen
 from mailweir.content.sniff import is_message
+from mailweir.errors import InputError
 
 if TYPE_CHECKING:
+    from mailweir.policies.scopes import PolicySet
     from mailweir.policies.verdict import Verdict
+
+_HEAD = 4096
+_MANY = 5  # from so many files on, progress is shown
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each file.")
 @click.option("--no-clamd", is_flag=True, help="Leave the virus scanner out.")
 @click.option(
-    "--password", "passwords", multiple=True, help="Try this on what is encrypted; may be repeated."
+    "--password", "passwords", multiple=True, help="Try this on what is encrypted; several are allowed."
 )
 @click.option("--sender", default="", help="Decide as for mail from this address.")
 @click.option("--recipient", default="", help="Decide as for mail to this address.")
+@click.option(
+    "--outbound",
+    is_flag=True,
+    help="Decide as for mail that leaves: by the policies of its sender.",
+)
 @click.pass_obj
 def scan(
     config: Config,
@@ -36,51 +48,88 @@ def scan(
     passwords: tuple[str, ...],
     sender: str,
     recipient: str,
+    outbound: bool,
 ) -> None:
-    """Say what is encrypted, infected or cannot be scanned in FILES; a .eml is read as a whole message."""
+    """Say what is encrypted, infected or cannot be scanned in FILES; a .eml is read as a whole message.
+
+    With --sender or --recipient the policies in force decide, as the agent last published them; without,
+    those that hold when nobody has set any.
+    """
+    from mailweir.content import explain
+
+    named = bool(sender or recipient)
+    policies = _policies(config, published=named)
     scanner = Scanner(config, clamd=not no_clamd)
     failed = False
     try:
-        for path in files:
+        for path in _progress(files):
+            tree: list[tuple[str, str, int]] = []
             try:
-                result = scan_path(scanner, path, passwords)
+                result = scan_path(scanner, path, passwords, None if as_json else _into(tree))
             except OSError as error:
                 click.echo(f"mailweir: {path}: {error.strerror}", err=True)
                 failed = True
                 continue
-            verdict = _decide(config, result, sender, recipient)
-            click.echo(_json(path, result, verdict) if as_json else _text(path, result, verdict))
+            verdict = _decide(config, policies, result, sender, recipient, outbound=outbound)
+            if as_json:
+                click.echo(_json(path, result, verdict, traced=named))
+            else:
+                click.echo(explain.text(str(path), tree, result, verdict, traced=named))
     finally:
         scanner.close()
     if failed:
-        raise SystemExit(1)
+        raise SystemExit(InputError.exit_code)
 
 
-def scan_path(scanner: Scanner, path: Path, passwords: tuple[str, ...] = ()) -> Scan:
+def _into(tree: list[tuple[str, str, int]]) -> Seen:
+    return lambda part, format_, size: tree.append((part, format_, size))
+
+
+def scan_path(scanner: Scanner, path: Path, passwords: Iterable[str] = (), seen: Seen | None = None) -> Scan:
     """Scan one file: as a message when its name or its beginning says so. Raises OSError."""
     with path.open("rb") as body:
         size = path.stat().st_size
-        head = body.read(4096)
+        head = body.read(_HEAD)
         body.seek(0)
+        words = list(passwords)
         if path.suffix.lower() == ".eml" or is_message(head):
-            return scanner.scan_message(body, size, passwords=passwords)
-        return scanner.scan_file(path.name, body, size, passwords=passwords)
+            return scanner.scan_message(body, size, passwords=words, seen=seen)
+        return scanner.scan_file(path.name, body, size, passwords=words, seen=seen)
 
 
-def _decide(config: Config, result: Scan, sender: str, recipient: str) -> Verdict:
-    """By the policies in force on this machine (the built-in ones where there are none)."""
-    from mailweir.policies import addresses
+def _progress(files: tuple[Path, ...]) -> Iterator[Path]:
+    """The files, with a bar on a terminal's stderr when they are many and stdout goes elsewhere."""
+    if len(files) < _MANY or not sys.stderr.isatty() or sys.stdout.isatty():
+        yield from files
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(files, "Scanning", console=Console(stderr=True), transient=True)
+
+
+def _policies(config: Config, *, published: bool) -> PolicySet:
     from mailweir.policies.scopes import PolicySet
+
+    if not published:
+        return PolicySet.default()
+    try:
+        return PolicySet.from_json(json.loads(config.policy_snapshot.read_text("utf-8")))
+    except FileNotFoundError:
+        return PolicySet.default()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{config.policy_snapshot}: cannot be read: {error}") from error
+
+
+def _decide(
+    config: Config, policies: PolicySet, result: Scan, sender: str, recipient: str, *, outbound: bool
+) -> Verdict:
     from mailweir.policies.verdict import Action, decide
     from mailweir.records.words import Direction
 
-    policies = PolicySet.default()
-    if config.policy_snapshot.exists():
-        policies = PolicySet.from_json(json.loads(config.policy_snapshot.read_text("utf-8")))
-    to_us, from_us = (policies.is_ours(addresses.domain_of(one)) for one in (recipient, sender))
     return decide(
         policies,
-        direction=Direction.OUTBOUND if from_us and not to_us else Direction.INBOUND,
+        direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
         sender=sender,
         recipient=recipient,
         findings=result.findings,
@@ -90,22 +139,14 @@ def _decide(config: Config, result: Scan, sender: str, recipient: str) -> Verdic
     )
 
 
-def _json(path: Path, result: Scan, verdict: Verdict) -> str:
+def _json(path: Path, result: Scan, verdict: Verdict, *, traced: bool) -> str:
     answer: dict[str, object] = {
         "file": str(path),
         "verdict": verdict.action.value,
         "findings": [finding.as_dict() for finding in result.findings],
-        "trace": verdict.trace.as_dict(),
-        "why": verdict.trace.sentence(),
     }
     if result.unavailable:
         answer["unavailable"] = result.unavailable
+    if traced:
+        answer["trace"] = verdict.trace.as_dict()
     return json.dumps(answer)
-
-
-def _text(path: Path, result: Scan, verdict: Verdict) -> str:
-    lines = [f"{path}: {verdict.action.value}", f"  {verdict.trace.sentence()}"]
-    lines += [f"  {finding.part}  {finding.kind}: {finding.detail}" for finding in result.findings]
-    if result.unavailable:
-        lines.append(f"  {result.unavailable}")
-    return "\n".join(lines)

@@ -16,7 +16,7 @@ _ARMOUR = re.compile(
     rb"-----BEGIN PGP MESSAGE(?:, PART [^-\n]*)?-----[ \t]*\r?\n(.*?)(?:-----END PGP MESSAGE|\Z)", re.S
 )
 _BREAK = re.compile(rb"<(?:br|/p|/div|/li|/tr)\b[^>]*>", re.I)
-_TAG = re.compile(rb"<[^>]{0,2000}>")
+_TAG = re.compile(rb"<[^<>]*>")
 _QUOTE = re.compile(rb"^(?:[ \t]*[>|])+[ \t]?", re.M)
 _MAX_INNER = 1 << 26
 

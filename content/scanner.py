@@ -18,13 +18,16 @@ from mailweir.content import signatures
 from mailweir.content.budget import Budget, out_of_time
 from mailweir.content.findings import Attachment, Finding, Scan
 from mailweir.content.item import Buffer, Item, adopt_fd, to_fd, windows
+from mailweir.content.passwords import candidates
 from mailweir.content.pool import Outcome, Pool
 from mailweir.content.trouble import LimitExceeded
-from mailweir.content.walk import Walk
+from mailweir.content.walk import Hooks, Walk
 from mailweir.errors import Unavailable
 
 if TYPE_CHECKING:
     from mailweir.content.clamd import Client
+
+Seen = Callable[[str, str, int], None]  # part, format, size in bytes
 
 
 class Scanner:
@@ -40,15 +43,28 @@ class Scanner:
 
             self.clamd = Client(config.clamd, clock)
 
-    def scan_message(self, body: BinaryIO, size: int, *, passwords: Sequence[str] = ()) -> Scan:
-        """Look into a whole RFC 5322 message, header included; passwords are tried on what is encrypted."""
-        run = _Run(self, passwords)
+    def scan_message(
+        self, body: BinaryIO, size: int, *, passwords: Sequence[str] = (), seen: Seen | None = None
+    ) -> Scan:
+        """Look into a whole RFC 5322 message, header included; passwords are tried on what is encrypted.
+
+        seen is told of each thing that is looked at, for those who want to see the whole tree.
+        """
+        run = _Run(self, passwords, seen)
         item = Item("", "", _buffer(body, size), 0, "message/rfc822")
         return run.scan(item, lambda: run.walk.open(item, "message"))
 
-    def scan_file(self, name: str, body: BinaryIO, size: int, *, passwords: Sequence[str] = ()) -> Scan:
+    def scan_file(
+        self,
+        name: str,
+        body: BinaryIO,
+        size: int,
+        *,
+        passwords: Sequence[str] = (),
+        seen: Seen | None = None,
+    ) -> Scan:
         """Look into one file as if it were the only attachment."""
-        run = _Run(self, passwords)
+        run = _Run(self, passwords, seen)
         item = Item(name, name, _buffer(body, size))
         return run.scan(item, lambda: run.walk.look(item))
 
@@ -62,23 +78,24 @@ class Scanner:
 class _Run:
     """One scan's state."""
 
-    def __init__(self, scanner: Scanner, passwords: Sequence[str]) -> None:
+    def __init__(self, scanner: Scanner, passwords: Sequence[str], seen: Seen | None) -> None:
         self._scanner = scanner
         self._limits = scanner.config.content
+        self._given = len(passwords)
         self._findings: list[Finding] = []
         self._attachments: list[Attachment] = []
         self._opened: list[Item] = []
         self._parts: list[Item] = []
         self._unavailable = ""
         self.budget = Budget(self._limits, scanner.clock() + self._limits.time_budget, clock=scanner.clock)
-        self.walk = Walk(
-            self.budget,
+        hooks = Hooks(
             self._findings.append,
             self._opened.append,
-            isolate=self._isolate,
             attached=self._attached,
-            passwords=passwords,
+            seen=seen,
+            isolate=self._isolate,
         )
+        self.walk = Walk(self.budget, hooks, passwords)
 
     def scan(self, item: Item, go: Callable[[], None]) -> Scan:
         """Walk, then ask the virus scanner about the item and about what only the walk could open."""
@@ -97,6 +114,9 @@ class _Run:
 
     def _attached(self, item: Item) -> None:
         self._parts.append(item)
+        if self._limits.try_body_passwords and item.type.startswith("text/") and not item.name:
+            self.walk.passwords += candidates(item.data[:], self._limits.max_passwords)
+            del self.walk.passwords[self._given + self._limits.max_passwords :]
         if item.name or not item.type.startswith("text/"):
             digest = hashlib.sha256()
             for piece in windows(item.data):
@@ -131,6 +151,7 @@ class _Run:
             "bytes": self.budget.bytes,
             "seconds": seconds,
             "passwords": self.walk.passwords,
+            "explain": self.walk.hooks.seen is not None,
         }
         fd = to_fd(item.data)
         try:
@@ -142,6 +163,11 @@ class _Run:
         if "finding" in message:
             kind, part, name, detail = message["finding"]
             self.walk.found(kind, Item(part, name, b""), detail)
+        elif "unlocked" in message:
+            self.walk.unlocked(message["unlocked"])
+        elif "seen" in message and self.walk.hooks.seen:
+            part, format_, size = message["seen"]
+            self.walk.hooks.seen(part, format_, size)
         elif "opened" in message and self._scanner.clamd:
             part, name = message["opened"]
             self._opened.append(Item(part, name, adopt_fd(os.dup(fd))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mailweir.content.findings import KINDS, Class, Finding
+from mailweir.content.findings import KINDS, Finding
 from mailweir.content.item import Buffer, Collector, Item, windows
 from mailweir.content.walk import Walk
 
@@ -44,18 +44,14 @@ def as_mail(data: Buffer) -> Buffer:
 
 
 def report(walk: Walk, findings: Sequence[Finding], item: Item, name: str) -> None:
-    """Add what clamd named; its heuristics only where the walk itself came to no finding of that class.
+    """Add what clamd named; its heuristics only where the walk came to nothing of that class by itself.
 
     The walk opens what clamd merely suspects: a PDF with nothing but an owner password, for example.
     """
     for pattern, kind in _HEURISTICS:
         if pattern.match(name):
-            if not any(finding.cls is KINDS[kind] for finding in findings):
+            known = kind in walk.readable or any(finding.cls is KINDS[kind] for finding in findings)
+            if not known:
                 walk.found(kind, item, name)
             return
     walk.found("virus", item, name)
-
-
-def is_infected(findings: Sequence[Finding]) -> bool:
-    """Whether a virus was named."""
-    return any(finding.cls is Class.INFECTED for finding in findings)

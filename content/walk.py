@@ -7,6 +7,7 @@ and in that child, where they are opened.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
@@ -70,54 +71,60 @@ class _Module(Protocol):
     def look(self, walk: Walk, item: Item) -> None: ...
 
 
-class Walk:
-    """One message's (or file's) walk: collects findings, counts against the budget.
+@dataclass(slots=True)
+class Hooks:
+    """Whom a walk tells what.
 
     report gets each finding once; opened gets contents that clamd cannot see in the message as it is, such
-    as decrypted ones; isolate, where given, opens an item of an ISOLATED format elsewhere.
+    as decrypted ones; attached gets each part of the message itself; seen gets the part, format and size of
+    each thing that is looked at; unlocked gets an encrypted kind of which something could be read. isolate,
+    where given, opens an item of an ISOLATED format elsewhere.
     """
 
-    def __init__(
-        self,
-        budget: Budget,
-        report: Callable[[Finding], None],
-        opened: Callable[[Item], None],
-        isolate: Callable[[Item, str], None] | None = None,
-        attached: Callable[[Item], None] | None = None,
-        passwords: Iterable[str] = (),
-    ) -> None:
+    report: Callable[[Finding], None]
+    opened: Callable[[Item], None]
+    attached: Callable[[Item], None] = lambda _: None
+    seen: Callable[[str, str, int], None] | None = None
+    unlocked: Callable[[str], None] = lambda _: None
+    isolate: Callable[[Item, str], None] | None = None
+
+
+class Walk:
+    """One message's (or file's) walk: collects findings, counts against the budget."""
+
+    def __init__(self, budget: Budget, hooks: Hooks, passwords: Iterable[str] = ()) -> None:
         self.budget = budget
+        self.hooks = hooks
         self.passwords = list(passwords)
-        self._report = report
-        self._opened = opened
-        self._isolate = isolate
-        self._attached = attached
-        self._seen: set[tuple[str, str]] = set()
+        self.readable: set[str] = set()
+        self._found: set[tuple[str, str]] = set()
 
     def found(self, kind: str, item: Item, detail: str = "") -> None:
         """Report a finding about the item, once for each kind and place."""
         key = (kind, item.part)
-        if key in self._seen or len(self._seen) >= MAX_FINDINGS:
+        if key in self._found or len(self._found) >= MAX_FINDINGS:
             return
-        self._seen.add(key)
-        self._report(Finding(kind, item.part, item.name, detail[:MAX_DETAIL]))
+        self._found.add(key)
+        self.hooks.report(Finding(kind, item.part, item.name, detail[:MAX_DETAIL]))
 
     def unlocked(self, kind: str) -> None:
         """Note that something of that kind could be read, by a password or without asking for one."""
+        if kind not in self.readable:
+            self.readable.add(kind)
+            self.hooks.unlocked(kind)
 
     @property
     def count(self) -> int:
         """How many findings there are so far."""
-        return len(self._seen)
+        return len(self._found)
 
     def attachment(self, item: Item) -> None:
         """Note a part of the message itself, for the list of attachments."""
-        if self._attached:
-            self._attached(item)
+        self.hooks.attached(item)
 
     def opened(self, item: Item) -> None:
         """Say that the item's bytes are not in the message as such and want their own virus scan."""
-        self._opened(item)
+        self.hooks.opened(item)
 
     def look(self, item: Item) -> None:
         """Recognise the item and open it. Raises LimitExceeded only where it ends the whole walk."""
@@ -127,14 +134,16 @@ class Walk:
             self._limit(item, error)
             return
         format_ = sniff(item)
+        if self.hooks.seen:
+            self.hooks.seen(item.part, format_, len(item.data))
         if format_:
             self.look_as(format_, item)
         forget(item.data)
 
     def look_as(self, format_: str, item: Item) -> None:
         """Open the item as that format, in a child process where the format asks for it."""
-        if format_ in ISOLATED and self._isolate:
-            self._isolate(item, format_)
+        if format_ in ISOLATED and self.hooks.isolate:
+            self.hooks.isolate(item, format_)
         else:
             self.open(item, format_)
 

@@ -8,8 +8,6 @@ from mailweir.content import ooxml, transfer
 from mailweir.content.item import Item
 from mailweir.content.walk import Walk
 
-_PART = re.compile(rb"<pkg:part\b([^>]*)>(.*?)</pkg:part>", re.S)
-_NAME = re.compile(rb"""pkg:name\s*=\s*["']([^"']*)""")
 _BINARY = re.compile(rb"<(?:pkg:binaryData|w:binData|w:docOleData|o:OLEObject)\b[^>]*>([A-Za-z0-9+/=\s]+)<")
 _OLD = re.compile(rb"""w:type\s*=\s*["']Word\.(Insertion|Deletion|Formatting|Numbering)["']""")
 _OLD_MACROS = re.compile(rb"""w:macrosPresent\s*=\s*["']yes["']""")
@@ -31,9 +29,7 @@ def look(walk: Walk, item: Item) -> None:
     template = _OLD_TEMPLATE.search(text)
     if template:
         ooxml.relation(walk, item, "attachedtemplate", template[1].decode("utf-8", "replace"))
-    names = [_NAME.search(part[1]) for part in _PART.finditer(text)]
     for index, found in enumerate(_BINARY.finditer(text)):
         content = transfer.base64(found[1])
         walk.budget.take(len(content))
         walk.member(item, f"binary{index + 1}", content)
-    walk.budget.announce(len(names), 0)
