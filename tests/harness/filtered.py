@@ -23,6 +23,10 @@ OUTSIDE = "sender@example.com"
 READY = "takes messages"  # a worker says so
 
 
+class NotAccepted(Exception):
+    """Postfix's answer, such as `550 5.7.1 …`."""
+
+
 @dataclass
 class Filtered:
     """The milter, the Postfix that asks it, and where both deliver to."""
@@ -107,7 +111,7 @@ class Filtered:
     def send(
         self, message: bytes, *recipients: str, sender: str = OUTSIDE, options: Sequence[str] = ()
     ) -> str:
-        """Hand a message in by SMTP; the answer to the end of its data. Raises SMTPResponseException."""
+        """Hand a message in by SMTP; the answer to the end of its data. Raises NotAccepted."""
         with smtplib.SMTP("127.0.0.1", self.postfix.smtp_port) as smtp:
             smtp.ehlo("client.example.com")
             _accepted(smtp.mail(sender, options))
@@ -119,7 +123,7 @@ class Filtered:
 
 def _accepted(reply: tuple[int, bytes]) -> str:
     if reply[0] != 250:
-        raise smtplib.SMTPResponseException(*reply)
+        raise NotAccepted(f"{reply[0]} {reply[1].decode()}")
     return reply[1].decode()
 
 
