@@ -17,7 +17,7 @@ from pathlib import Path
 
 from peewee import Database, PeeweeException
 
-from mailweir.agent import health, lifetimes, publish
+from mailweir.agent import health, lifetimes, postconf, publish
 from mailweir.agent.commands import Commands
 from mailweir.agent.health import Health
 from mailweir.agent.journals import Journals
@@ -37,7 +37,7 @@ _RETRY_AFTER = 1.0  # seconds to wait when something we depend on is away
 _PUBLISH_EVERY = 2.0  # seconds
 _NOTICES_EVERY = 2.0  # seconds
 _REPORT_EVERY = 5.0  # seconds
-_DELIMITER_EVERY = 300.0  # seconds
+_POSTCONF_EVERY = 300.0  # seconds
 _LOAD_SHARE = 50  # loading the policies may take this part of the time at most
 
 
@@ -70,12 +70,12 @@ class Agent:
         self._steady = lifetimes.SteadyClock(config.agent.clock_grace)
         self._steady.restore(dict(health.last(config).get("clock", {})))
         self._due: dict[str, float] = {}
-        self._delimiter = ""
+        self._postfix = postconf.PostfixSettings()
 
     def turn(self) -> bool:
         """Do what is due; whether to go on without a pause. Raises Unavailable and PeeweeException."""
         more = self._follow()
-        self._every(_DELIMITER_EVERY, "postconf", self._read_delimiter)
+        self._every(_POSTCONF_EVERY, "postconf", self._read_postconf)
         self._every(_PUBLISH_EVERY, "policies", self._publish)
         more = self._guarded("commands", self._commands.run) or more
         if not more:
@@ -124,12 +124,12 @@ class Agent:
             log.warning("%d lines of the queue's listing were not understood", bad)
         self._ingest.reconcile(entries, self._clock())
 
-    def _read_delimiter(self) -> None:
-        self._delimiter = publish.recipient_delimiter(self._config)
+    def _read_postconf(self) -> None:
+        self._postfix = postconf.read(self._config)
 
     def _publish(self) -> None:
         began = self._monotonic()
-        self._policies = publish.load(self._delimiter)
+        self._policies = publish.load(self._postfix)
         if publish.write(self._policies, self._config.policy_snapshot):
             log.info("published the policies")
         took = self._monotonic() - began

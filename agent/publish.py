@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mailweir.config import Config
-from mailweir.errors import InputError, Unavailable
+from mailweir.agent.postconf import PostfixSettings
+from mailweir.errors import InputError
 from mailweir.policies.scopes import PolicySet
 from mailweir.records.models import AllowEntry, Domain, Group, GroupMember, Policy
 from mailweir.records.words import Direction
 
 
-def load(recipient_delimiter: str = "") -> PolicySet:
-    """The policies as they stand in the database. Raises InputError when a row makes no sense."""
+def load(postfix: PostfixSettings | None = None) -> PolicySet:
+    """The policies as they stand in the database. Raises InputError when a row makes no sense.
+
+    Postfix's own domains count as ours unless the domain table says otherwise.
+    """
+    postfix = postfix or PostfixSettings()
     domains = {row.id: row for row in Domain.select().order_by(Domain.id)}
     groups = list(Group.select().order_by(Group.position, Group.id))
     members: dict[int, list[str]] = {}
@@ -50,8 +53,9 @@ def load(recipient_delimiter: str = "") -> PolicySet:
     return PolicySet.from_json(
         {
             "scopes": scopes,
-            "domains": {row.name: row.ours for row in domains.values()},
-            "recipient_delimiter": recipient_delimiter,
+            "domains": dict.fromkeys(sorted(postfix.domains), True)
+            | {row.name: row.ours for row in domains.values()},
+            "recipient_delimiter": postfix.recipient_delimiter,
         }
     )
 
@@ -84,21 +88,3 @@ def write(policies: PolicySet, path: Path) -> bool:
         os.fsync(file.fileno())
     temporary.rename(path)
     return True
-
-
-def recipient_delimiter(config: Config) -> str:
-    """Postfix's setting of that name. Raises Unavailable when postconf cannot tell."""
-    command = [
-        str(Path(config.postfix.command_directory, "postconf")),
-        "-c",
-        config.postfix.config_directory,
-        "-h",
-        "recipient_delimiter",
-    ]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=config.helper.timeout, check=True, encoding="utf-8"
-        )
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
-        raise Unavailable(f"postconf does not tell recipient_delimiter: {error}") from error
-    return done.stdout.strip()

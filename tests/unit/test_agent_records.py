@@ -12,6 +12,7 @@ import pytest
 from peewee import Database
 
 from mailweir.agent import publish
+from mailweir.agent.postconf import PostfixSettings
 from mailweir.agent.request import request
 from mailweir.config import Config
 from mailweir.errors import InputError, Refused
@@ -140,7 +141,7 @@ def test_the_snapshot_is_what_the_tables_say(database: Database, tmp_path: Path)
     domain = Policy.create(scope="domain", scope_id=4, fields="{}")
     Policy.create(scope="group", scope_id=second.id, fields=json.dumps({"inbound.infected": "stall"}))
     AllowEntry.create(policy_id=domain.id, direction=Direction.INBOUND, pattern="x@y.example", party="sender")
-    policies = publish.load("+")
+    policies = publish.load(PostfixSettings("+"))
     names = ["ours.example", "theirs.example", "first", "second"]
     assert [scope.name for scope in policies.scopes] == ["", *names]
     assert policies.scopes[3].members == ("a@b.example", ".b.example")
@@ -152,4 +153,4 @@ def test_the_snapshot_is_what_the_tables_say(database: Database, tmp_path: Path)
     assert not publish.write(policies, file), "unchanged policies leave the file alone"
     Policy.update(fields='{"inbound.encrypted": "perhaps"}').execute()
     with pytest.raises(InputError):
-        publish.load("+")
+        publish.load(PostfixSettings("+"))
