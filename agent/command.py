@@ -14,21 +14,25 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from mailweir import log as logs
-from mailweir.agent import loop
+from mailweir.agent import bulk, loop
 from mailweir.agent.request import ACTS, request
 from mailweir.config import Config
 from mailweir.content.scanner import Scanner
-from mailweir.errors import MailweirError
+from mailweir.errors import InputError, MailweirError
 from mailweir.plain import visible
-from mailweir.records import db, ids
+from mailweir.records import db, ids, search
 from mailweir.records.models import Address, Command
 from mailweir.records.words import CommandState
 
+_AT_ONCE = 500  # commands asked after in one query
 _LOOK = 0.1  # seconds between two looks at whether the agent is through
 _FINISHED = (CommandState.DONE, CommandState.FAILED, CommandState.REFUSED)
 
@@ -52,33 +56,48 @@ def agent(config: Config) -> None:
 def _act(action: str) -> click.Command:
     """The command line of one act."""
 
-    @click.argument("mail_in_id", metavar="ID")
+    @click.argument("mail_in_id", metavar="[ID]", default="")
     @click.option(
         "--recipient", "recipients", multiple=True, metavar="ADDRESS", help="Only for this recipient."
+    )
+    @click.option(
+        "--matching",
+        default="",
+        metavar="SEARCH",
+        help="Instead of ID: all pending mail that a search like that of the pages finds; “*” for all.",
     )
     @click.option("--reason", default="", help="Why; kept in the audit trail.")
     @click.option("--wait", default=30.0, show_default=True, help="Seconds to wait for the agent.")
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
     @click.pass_obj
     def run(
-        config: Config, mail_in_id: str, recipients: tuple[str, ...], reason: str, wait: float, as_json: bool
+        config: Config,
+        mail_in_id: str,
+        recipients: tuple[str, ...],
+        matching: str,
+        reason: str,
+        wait: float,
+        as_json: bool,
     ) -> None:
+        if bool(mail_in_id) == bool(matching):
+            raise InputError("give either the Mail In ID or --matching")
         db.connect(config)
-        message_id = ids.from_text(mail_in_id)
+        values = {
+            "action": action,
+            "user": _user(),
+            "ip": "",
+            "reason": reason or "asked for on the command line",
+            "clock": time.time,
+        }
         key = secrets.token_hex(16)
-        commands: list[Command] = []
-        for number, address in enumerate(recipients or (None,)):
-            commands += request(
-                action=action,
-                message_id=message_id,
-                address=address,
-                user=_user(),
-                ip="",
-                reason=reason or "asked for on the command line",
-                key=f"{key}.{number}",
-                clock=time.time,
-            )
-        commands = _wait([command.id for command in commands], wait, time.monotonic)
+        if matching:
+            wanted = search.parse("" if matching == "*" else matching, now=time.time())
+            numbers = _ask_matching(wanted, key, values)
+            if not numbers:
+                click.echo("nothing that matches is in the queue", err=True)
+        else:
+            numbers = _ask_one(ids.from_text(mail_in_id), recipients, key, values)
+        commands = _wait(numbers, wait, time.monotonic, progress=bool(matching))
         for command in commands:
             click.echo(_as_json(command) if as_json else _as_text(command))
         if any(command.state != CommandState.DONE for command in commands):
@@ -96,13 +115,44 @@ def _user() -> str:
     return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
-def _wait(numbers: list[int], seconds: float, monotonic: Callable[[], float]) -> list[Command]:
-    end = monotonic() + seconds
-    while True:
-        commands = list(Command.select().where(Command.id.in_(numbers)).order_by(Command.id))
-        if all(command.state in _FINISHED for command in commands) or monotonic() >= end:
-            return commands
-        time.sleep(_LOOK)
+def _ask_one(message_id: int, recipients: Sequence[str], key: str, values: dict[str, Any]) -> list[int]:
+    commands: list[Command] = []
+    for number, address in enumerate(recipients or (None,)):
+        commands += request(message_id=message_id, address=address, key=f"{key}.{number}", **values)
+    return [command.id for command in commands]
+
+
+def _ask_matching(wanted: search.Filter, key: str, values: dict[str, Any]) -> list[int]:
+    numbers: list[int] = []
+    for asked in bulk.request_matching(wanted, key=key, **values):
+        numbers += asked.commands
+        if asked.refused:
+            click.echo(f"{ids.to_text(asked.message_id)}: {visible(asked.refused)}", err=True)
+    return numbers
+
+
+def _wait(
+    numbers: list[int], seconds: float, monotonic: Callable[[], float], *, progress: bool = False
+) -> list[Command]:
+    """The commands once the agent is through with them; the time counts from its last sign of life."""
+    finished: list[Command] = []
+    left, end = list(numbers), monotonic() + seconds
+    with Progress(console=Console(stderr=True), transient=True, disable=not progress) as bar:
+        task = bar.add_task("", total=len(numbers))
+        while left and monotonic() < end:
+            head = left[:_AT_ONCE]
+            done = Command.select().where(Command.id.in_(head), Command.state.in_(_FINISHED))
+            found = {command.id: command for command in done}
+            if found:
+                finished += found.values()
+                left = [number for number in left if number not in found]
+                bar.advance(task, len(found))
+                end = monotonic() + seconds
+            else:
+                time.sleep(_LOOK)
+    for start in range(0, len(left), _AT_ONCE):
+        finished += Command.select().where(Command.id.in_(left[start : start + _AT_ONCE]))
+    return sorted(finished, key=lambda command: int(command.id))
 
 
 def _as_text(command: Command) -> str:

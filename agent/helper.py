@@ -145,10 +145,9 @@ class Helper:
                 item |= {"result": "failed", "reason": f"Postfix did nothing: the message stood in {where}"}
         finished = [item for item in items if item["result"] == "done"]
         if verb == "requeue" and finished:
-            self._commands.run("postkick", "public", "pickup", "W")  # by itself it looks once a minute
+            self._commands.trigger("pickup", "W")  # by itself it looks once a minute
         if verb in ("release", "expire"):
-            for item in finished:  # else it waits for the next queue run
-                self._commands.run("postqueue", "-i", item["queue_id"])
+            self._commands.attempt([item["queue_id"] for item in finished])
         for item in items:
             item["after"] = self._commands.where(item["queue_id"])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -20,6 +21,7 @@ from mailweir.errors import ConfigError
 
 QUEUES = ("hold", "deferred", "active", "incoming", "maildrop")
 NO_FILE = "there is no such message in the queue any more"
+_TRIES = 5
 _HASH_DEPTH = 3  # the deepest hash_queue_depth that is looked into
 
 
@@ -84,11 +86,38 @@ class QueueCommands:
 
         postcat would tell as well, but sleeps a second over each file that is not there.
         """
+        return self._find(queue_id)[0]
+
+    def attempt(self, queue_ids: Sequence[str]) -> None:
+        """Have delivery of those files tried now, not at the next queue run.
+
+        One signal makes the queue manager look through all that is due; only a file whose next attempt lies
+        in the future (that is its modification time) must be named.
+        """
+        now = time.time()
+        due = False
+        for queue_id in queue_ids:
+            path = self._find(queue_id)[1]
+            with suppress(OSError):
+                if path and path.stat().st_mtime > now:
+                    self.run("postqueue", "-i", queue_id)
+                else:
+                    due = True
+        if due:
+            self.trigger("qmgr", "D")
+
+    def trigger(self, service: str, request: str) -> None:
+        """Wake one of Postfix's services; it may hang up before it has heard us, then it is tried again."""
+        for _ in range(_TRIES):
+            if self.run("postkick", "public", service, request).returncode == 0:
+                return
+
+    def _find(self, queue_id: str) -> tuple[str, Path | None]:
         for _ in range(2):  # it may have moved from a directory not yet looked at to one already seen
             for queue in QUEUES:
-                if _below(Path(self._queue_directory, queue), queue_id):
-                    return queue
-        return ""
+                if path := _below(Path(self._queue_directory, queue), queue_id):
+                    return queue, path
+        return "", None
 
     @cached_property
     def _queue_directory(self) -> str:
@@ -119,16 +148,16 @@ class QueueCommands:
         return {queue_ids[0]: reason}
 
 
-def _below(directory: Path, name: str, depth: int = 0) -> bool:
-    """Whether the file stands in the directory or in its hashed subdirectories (hash_queue_depth)."""
+def _below(directory: Path, name: str, depth: int = 0) -> Path | None:
+    """The file, where it stands in the directory or in its hashed subdirectories (hash_queue_depth)."""
     if os.path.lexists(directory / name):
-        return True
-    if depth == _HASH_DEPTH:
-        return False
-    with suppress(OSError):
-        inside = [entry.path for entry in os.scandir(directory) if len(entry.name) == 1]
-        return any(_below(Path(path), name, depth + 1) for path in inside)
-    return False
+        return directory / name
+    if depth < _HASH_DEPTH:
+        with suppress(OSError):
+            for entry in os.scandir(directory):
+                if len(entry.name) == 1 and (found := _below(Path(entry.path), name, depth + 1)):
+                    return found
+    return None
 
 
 def last_line(output: bytes) -> str:
