@@ -26,6 +26,7 @@ from mailweir.webui import (
     delivery,
     headers,
     language,
+    live,
     login,
     mail_in,
     message,
@@ -59,6 +60,7 @@ BLUEPRINTS = (
     reasons.pages,
     saved.pages,
     api.pages,
+    live.pages,
 )
 MAX_REQUEST = 1_048_576  # bytes; no form of ours is larger
 MAX_PARTS = 2_000  # fields in one form

@@ -6,7 +6,7 @@ from flask import Blueprint, abort, g, render_template, request
 
 from mailweir.policies.trace import Trace
 from mailweir.records import ids, search
-from mailweir.webui import access, acts
+from mailweir.webui import access, acts, timeline
 
 pages = Blueprint("message", __name__)
 
@@ -23,6 +23,8 @@ def show(identifier: str) -> str:
         pending=[row for row in view.recipients if row.status in acts.PENDING_WORDS],
         stalled=any(row.status == "stalled" for row in view.recipients),
         why=sentences(view),
+        events=timeline.events(view),
+        branches=timeline.branches(view.legs),
         key=acts.new_key(),
         acted=acts.results(request.args.get("acted", "")),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, abort, render_template, request
 
 from mailweir.records import search
-from mailweir.webui import acts, asked, table_file
+from mailweir.webui import acts, asked, groups, table_file
 
 pages = Blueprint("pending", __name__)
 COLUMNS = (
@@ -25,6 +26,26 @@ def list_() -> str:
         now=time.time(),
         key=acts.new_key(),
         acted=acts.results(request.args.get("acted", "")),
+    )
+
+
+@pages.get("/pending/groups")
+def grouped() -> str:
+    """The same in groups, to see why many wait."""
+    by = request.args.get("by", "destination")
+    if by not in groups.BY:
+        abort(404)
+    rows = list(
+        itertools.islice(table_file.every(search.pending, asked.limited(search.Filter())), groups.MOST)
+    )
+    return render_template(
+        "pending/groups.html",
+        by=by,
+        choices=groups.BY,
+        bundles=groups.bundle(rows, by),
+        count=len(rows),
+        complete=len(rows) < groups.MOST,
+        now=time.time(),
     )
 
 

@@ -6,6 +6,7 @@ recipients, failed ones with well-known replies, and a hostile one whose every f
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 
@@ -27,9 +28,16 @@ TRANSCRIPT = [
 TRACE = {
     "scope": "default",
     "scope_name": "",
-    "field": "inbound encrypted message treatment",
+    "field": "inbound.unscannable",
+    "value": "stall",
     "entry": None,
     "findings": ["encrypted-zip"],
+    "cause": {
+        "scope": "default",
+        "field": "inbound.encrypted",
+        "value": "unscannable",
+        "findings": ["encrypted-zip"],
+    },
 }
 
 
@@ -124,7 +132,7 @@ class Sower:
                 name=name,
                 type="application/zip",
                 size=3980,
-                sha256="ab" * 32,
+                sha256=hashlib.sha256(name.encode()).hexdigest(),
             )
         for address, status, dsn, reply in recipients:
             self.recipient(made, leg, sender, address, status, direction, dsn, reply, recorded, tries)

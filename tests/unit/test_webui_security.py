@@ -41,6 +41,7 @@ def test_every_route_but_the_log_in_is_closed_to_strangers(pages: Pages) -> None
         "kind": "default",
         "number": 0,
         "side": "inbound",
+        "name": "mail-in",
     }
     tried = 0
     with pages.app.test_request_context():

@@ -99,5 +99,29 @@ async function again() {
 }
 again();
 
+// Live mode: the server says when there is something new, the page fetches the list as it is shown.
+for (const button of document.querySelectorAll("button[data-live]")) {
+  let source = null;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const on = source === null;
+    button.setAttribute("aria-pressed", String(on));
+    if (!on) {
+      source.close();
+      source = null;
+      return;
+    }
+    source = new EventSource(button.dataset.live + location.search);
+    source.addEventListener("rows", async () => {
+      if (document.querySelector("#result input:checked")) return; // never under somebody's selection
+      const answer = await fetch(location.href).catch(() => null);
+      if (!answer?.ok || answer.redirected) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.getElementById("result");
+      if (fresh) document.getElementById("result").replaceWith(fresh);
+    });
+  });
+}
+
 for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = false;
 for (const box of document.querySelectorAll("input[data-all]")) box.hidden = false;
