@@ -139,10 +139,8 @@ class _Maker:
             {f"{dice.choice(NAMES)}.{dice.choice(self._last)}@example.org" for _ in range(3000)}
         )
         domains = max(50, messages // 100)
-        self._domains = [
-            f"{dice.choice(WORDS)}{n}.example.{dice.choice(('com', 'net', 'de'))}".lower()
-            for n in range(domains)
-        ]
+        tops = ("com", "net", "de")
+        self._domains = [f"{dice.choice(self._last)}{n}.example.{dice.choice(tops)}" for n in range(domains)]
 
     def batches(self) -> Iterator[Rows]:
         """The rows, so many messages a batch."""

@@ -28,7 +28,9 @@ def delivery_where(wanted: Filter, budget: Budget) -> tuple[Sought, list[Way]]:
     for status in wanted.status:
         outcomes.update(_STATUS_OUTCOMES.get(status, ()))
     others = tuple(status for status in wanted.status if status not in _STATUS_OUTCOMES)
-    of_message = where(dataclasses.replace(wanted, ip="", status=others, recipient="", queue_id=""), budget)
+    of_message = where(
+        dataclasses.replace(wanted, ip="", status=others, outcome=(), recipient="", queue_id=""), budget
+    )
     conditions = [of_message.message]
     ways = [_by_message(way) for way in of_message.ways]
     if not of_message.any_recipient:

@@ -2,7 +2,7 @@
 
 Candidates that are very few are checked at once. Then the newest rows themselves are looked at, which fills
 the page when matches are common. What is left is found along the way that lists fewest candidates: at once
-when they are few, else back through time window by window, each as wide as the one before was fast.
+when they are few, else back through time window by window, the next wider when the last was fast.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ NAMED = 2_000  # candidates that a statement names one by one
 MANY = 50_000  # beyond that many, a way's candidates are not counted
 PROBE = 1_000  # newest rows that are looked at first
 SECOND_PROBE = 10_000  # and at most that many more when some of the first matched
-WINDOW_SECONDS = 0.015  # what a window should take
+WINDOW_SECONDS = 0.015  # a window that took less is followed by a wider one
+MOST_WIDENING = 8.0  # times; never narrower: on a busy machine that would only make more of them
 NEWEST = 1 << 62  # above every ID
 
 
@@ -109,8 +110,8 @@ class _Search:
                 self.take(self.sought.between(bottom, self.upto), bottom)
             else:
                 self.take(self.sought.among(way.list(bottom, self.upto)), bottom)
-            took = max(time.monotonic() - began, WINDOW_SECONDS / 8)
-            width = int(width * WINDOW_SECONDS / took) + 1
+            took = time.monotonic() - began
+            width = int(width * min(MOST_WIDENING, max(1.0, WINDOW_SECONDS / took)))
 
 
 def find(sought: Sought, ways: Sequence[Way], *, low: int, high: int, need: int, budget: Budget) -> Found:

@@ -9,7 +9,7 @@ from mailweir.records import ids, search_load
 from mailweir.records.filters import Filter
 from mailweir.records.search_delivery import delivery_where
 from mailweir.records.search_keys import NEWEST, Found, Sought, find
-from mailweir.records.search_where import Where, where
+from mailweir.records.search_where import Where, statuses_of, where
 from mailweir.records.sql import Budget, OutOfTime, all_of
 from mailweir.records.views import DeliveryRow, MessageRow, Page, PendingRow
 from mailweir.records.words import PENDING, Status
@@ -34,7 +34,7 @@ def quarantine(
     wanted: Filter, *, below: int | None = None, limit: int = 50, budget: float | None = None
 ) -> Page[MessageRow]:
     """Messages with stalled recipients, with their findings; `matched` tells the stalled recipients."""
-    asked, found = _messages(wanted, (Status.STALLED,), below, limit, budget)
+    asked, found = _messages(wanted, _those((Status.STALLED,), wanted), below, limit, budget)
     keys, following = _cut(found, limit)
     rows = search_load.messages(keys, matched=asked.recipient, visible=asked.visible, findings=True)
     return Page(tuple(rows), following, found.partial)
@@ -44,8 +44,7 @@ def pending(
     wanted: Filter, *, below: int | None = None, limit: int = 50, budget: float | None = None
 ) -> Page[PendingRow]:
     """Recipients that are filtering, stalled, queued or deferred; a page ends with a whole message."""
-    statuses = tuple(status for status in PENDING if not wanted.status or status in wanted.status)
-    asked, found = _messages(wanted, statuses, below, limit, budget)
+    asked, found = _messages(wanted, _those(PENDING, wanted), below, limit, budget)
     keys, following = _cut(found, limit)
     rows = search_load.pending(keys, all_of([asked.recipient, asked.visible]))
     if len(rows) > limit:  # messages with several recipients: end the page with the message that fills it
@@ -83,6 +82,12 @@ def _messages(
         return asked, Found(next=high, partial=True)
     sought = Sought("message", "m", "", asked.holds())
     return asked, find(sought, asked.ways, low=low, high=high, need=limit + 1, budget=clock)
+
+
+def _those(listed: Sequence[Status], wanted: Filter) -> tuple[Status, ...]:
+    """The statuses of a list that the filter leaves."""
+    asked = statuses_of(wanted)
+    return tuple(status for status in listed if not asked or status in asked)
 
 
 def _range(wanted: Filter, below: int | None) -> tuple[int, int]:

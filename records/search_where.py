@@ -16,9 +16,19 @@ from mailweir.records.search_addresses import MOST, Addresses, having, resolve
 from mailweir.records.sql import Budget, Sql, all_of, any_of, contains, folded, numbers, sqlite
 from mailweir.records.text import fold, storable
 from mailweir.records.texts import SHORTEST, TICK_BITS, Kind, trigrams
-from mailweir.records.words import Status
+from mailweir.records.words import Outcome, Status
 
 FEW = 2_000  # candidates that are checked all at once
+_LED_TO = {
+    Outcome.SENT: Status.DELIVERED,
+    Outcome.DEFERRED: Status.DEFERRED,
+    Outcome.BOUNCED: Status.FAILED,
+    Outcome.EXPIRED: Status.FAILED,
+    Outcome.FORCE_EXPIRED: Status.RETURNED,
+    Outcome.UNDELIVERABLE: Status.FAILED,
+    Outcome.DELIVERABLE: Status.DELIVERED,
+    Outcome.DISCARDED: Status.DELETED,
+}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -100,13 +110,14 @@ def where(wanted: Filter, budget: Budget, *, statuses: Sequence[Status] | None =
     if wanted.direction:
         recipient.append(Sql(f"r.direction IN ({numbers(wanted.direction)})"))
     if wanted.verdict:
-        recipient.append(Sql("r.verdict = ?", (wanted.verdict,)))
+        verdict = storable(wanted.verdict)
+        recipient.append(Sql("r.verdict = ?", (verdict,)))
         if wanted.verdict != "accept":
             rare = (
                 "SELECT message_id AS id FROM recipient WHERE verdict NOT IN ('', 'accept') AND verdict = ?"
             )
-            ways.append(_way(rare, "message_id", wanted.verdict))
-    kinds = wanted.status if statuses is None else statuses
+            ways.append(_way(rare, "message_id", verdict))
+    kinds = statuses_of(wanted) if statuses is None else statuses
     if kinds or statuses is not None:
         recipient.append(Sql(f"r.status IN ({numbers(kinds)})"))
         if Status.DELIVERED not in kinds:
@@ -124,6 +135,11 @@ def where(wanted: Filter, budget: Budget, *, statuses: Sequence[Status] | None =
         ways=tuple(ways),
         recipient_addresses=addresses,
     )
+
+
+def statuses_of(wanted: Filter) -> tuple[Status, ...]:
+    """The statuses that a Filter asks for; outcomes of attempts stand for what they led to."""
+    return tuple(sorted({*wanted.status, *(_LED_TO[outcome] for outcome in wanted.outcome)}))
 
 
 def begins(column: str, text: str) -> Sql:
