@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from rich.progress import Progress
 from mailweir import log as logs
 from mailweir.agent import bulk, loop
 from mailweir.agent.request import ACTS, request
+from mailweir.agent.unlock import unlock as ask_unlock
 from mailweir.config import Config
 from mailweir.content.scanner import Scanner
 from mailweir.errors import InputError, MailweirError
@@ -108,6 +110,31 @@ def _act(action: str) -> click.Command:
 
 force, retry, delete = _act("force"), _act("retry"), _act("delete")
 return_, hold, release = _act("return"), _act("hold"), _act("release")
+
+
+@click.command()
+@click.argument("mail_in_id", metavar="ID")
+@click.option("--recipient", metavar="ADDRESS", help="Only for this recipient.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.pass_obj
+def unlock(config: Config, mail_in_id: str, recipient: str | None, password_stdin: bool) -> None:
+    """Scan what a password opens, and release the message if it passes. The password is not kept."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True)
+    found = ask_unlock(
+        config,
+        message_id=ids.from_text(mail_in_id),
+        address=recipient,
+        password=password,
+        user=_user(),
+        ip="",
+    )
+    for one in found:
+        click.echo(visible(f"unlock {one.queue_id}: {one.state}: {one.result}"))
+    if any(one.state != CommandState.DONE.word for one in found):
+        raise click.exceptions.Exit(MailweirError.exit_code)
 
 
 def _user() -> str:

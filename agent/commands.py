@@ -7,6 +7,7 @@ read again, and a command that an earlier agent left running is first checked ag
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -17,8 +18,11 @@ from mailweir.agent import envelope, plan, rescan
 from mailweir.agent.divide import WAS_NOT_HELD, Divider, Halves, choose, read_note
 from mailweir.agent.envelope import Envelope
 from mailweir.agent.queue import BATCH, SHORT_ID_SLACK, Outcome, QueueHelper, Target
+from mailweir.agent.request import request
 from mailweir.agent.rescan import Addressee
+from mailweir.agent.unlock import Wish, check_attempts
 from mailweir.config import Config
+from mailweir.content.findings import Class
 from mailweir.errors import MailweirError, Refused, Unavailable
 from mailweir.policies.scopes import PolicySet
 from mailweir.policies.verdict import Action
@@ -78,6 +82,29 @@ class Commands:
             self._carry_out(batch)
         return len(batch)
 
+    def unlock(self, wish: Wish) -> list[Command]:
+        """Scan with that password, and release what then passes; the commands as they ended.
+
+        Raises InputError and Refused when it cannot be asked for.
+        """
+        check_attempts(self._config, wish.message_id, self._clock())
+        commands = request(
+            action="unlock",
+            message_id=wish.message_id,
+            address=wish.address,
+            user=wish.user,
+            ip=wish.ip,
+            reason="",
+            key=secrets.token_hex(16),
+            clock=self._clock,
+        )
+        numbers = [command.id for command in commands]
+        Command.update(state=CommandState.RUNNING, started=self._clock()).where(
+            Command.id.in_(numbers)
+        ).execute()
+        self._carry_out(commands, [wish.password])
+        return list(Command.select().where(Command.id.in_(numbers)).order_by(Command.id))
+
     def _take(self) -> list[Command]:
         """The oldest requested ones, one for each queue file, marked as running."""
         rows = Command.select().where(Command.node_id == self._node, Command.state == CommandState.REQUESTED)
@@ -104,7 +131,10 @@ class Commands:
             same = found.envelope if found.result == "same" else None
             halves = read_note(command.result, command.sender, self._clock)
             effect = plan.visible_effect(command.action, same.queue if same else None)
-            if halves and found.result == "gone":
+            if command.action == "unlock" and not effect and not halves:
+                text = "the agent was interrupted; give the password again"
+                self._finish(command, CommandState.FAILED, text)
+            elif halves and found.result == "gone":
                 self._act_on_half(command, halves)
             elif effect and not halves and (command.address_id is None or same is None):
                 self._finish(command, CommandState.DONE, f"{effect}; seen in the queue after an interruption")
@@ -113,14 +143,14 @@ class Commands:
                     Command.id == command.id
                 ).execute()
 
-    def _carry_out(self, batch: Sequence[Command]) -> None:
+    def _carry_out(self, batch: Sequence[Command], passwords: Sequence[str] = ()) -> None:
         jobs: dict[str, list[Job]] = {}
         for command, found in zip(
             batch, self._helper.read([_target(command) for command in batch]), strict=True
         ):
             try:
                 job = self._prepare(command, found)
-                chosen = self._rescan(job) if job.verb == plan.RESCAN else self._meant(job)
+                chosen = self._rescan(job, passwords) if job.verb == plan.RESCAN else self._meant(job)
                 if job.verb == plan.RESCAN:
                     job.verb = plan.verb("force", job.seen.queue, *self._ages(job))
                 if chosen is None:
@@ -216,14 +246,14 @@ class Commands:
             raise Refused("it was delivered or returned for this recipient meanwhile")
         return [address] if rest else None
 
-    def _rescan(self, job: Job) -> list[str] | None:
+    def _rescan(self, job: Job, passwords: Sequence[str]) -> list[str] | None:
         """Scan again and record what was found; for whom it passes now, None for all of the file.
 
         Raises _Stays when it passes for nobody.
         """
         message = Message.get_by_id(job.command.message_id)
         with self._helper.content(job.target) as (body, size):
-            scan = self._scanner().scan_message(body, size)
+            scan = self._scanner().scan_message(body, size, passwords=passwords)
         verdicts = rescan.judge(
             scan,
             sender=job.command.sender,
@@ -232,6 +262,8 @@ class Commands:
             policies=self._policies(),
             now=self._clock(),
         )
+        if job.command.action == "unlock" and any(one.cls is Class.ENCRYPTED for one in scan.findings):
+            raise _Stays("the password does not open all that is encrypted")
         rescan.record(self._database, job.command.message_id, scan, verdicts)
         if scan.unavailable:
             raise _Stays(f"not released: {scan.unavailable}")

@@ -24,6 +24,7 @@ from mailweir.agent.journals import Journals
 from mailweir.agent.notices import Outbox
 from mailweir.agent.queue import QueueHelper
 from mailweir.agent.rescan import Scanner
+from mailweir.agent.unlock import Door
 from mailweir.config import Config
 from mailweir.errors import ConfigError, InputError, Unavailable
 from mailweir.policies.scopes import PolicySet
@@ -65,6 +66,7 @@ class Agent:
         self._owed_log: Chunk | None = None  # the same
         self._policies = PolicySet.default()
         self._commands = Commands(config, database, self._helper, scanner, lambda: self._policies, clock)
+        self._door = Door(config)
         self._outbox = Outbox(config, database, clock)
         self._health = Health()
         self._steady = lifetimes.SteadyClock(config.agent.clock_grace)
@@ -78,6 +80,7 @@ class Agent:
         self._every(_POSTCONF_EVERY, "postconf", self._read_postconf)
         self._every(_PUBLISH_EVERY, "policies", self._publish)
         more = self._guarded("commands", self._commands.run) or more
+        more = self._guarded("unlock", lambda: self._door.serve(self._commands.unlock)) or more
         if not more:
             self._every(self._config.postfix.queue_interval, "queue", self._reconcile)
             self._every(self._config.agent.lifetimes_interval, "lifetimes", self._lifetimes)
@@ -88,6 +91,7 @@ class Agent:
     def close(self) -> None:
         """Report a last time and let go of everything."""
         self._log.close()
+        self._door.close()
 
     def _follow(self) -> bool:
         """Take in what is new: journals before the log lines that mention their queue files.

@@ -31,7 +31,9 @@ def verb(action: str, queue: str, age: float, lifetime: float) -> str:
     held = queue == "hold"
     if action == "retry":
         return RESCAN if held else "deliver-now"
-    if action in ("force", "release"):
+    if action == "unlock" and held:
+        return RESCAN
+    if action in ("force", "release", "unlock"):
         if not held:
             raise Refused(f"it is not on hold any more; it stands in the queue {queue}")
         return "requeue" if age > lifetime * REQUEUE_AFTER else "release"
@@ -63,7 +65,7 @@ def visible_effect(action: str, queue: str | None) -> str:
     """
     if queue is None and action != "hold":
         return "it has left the queue"
-    if action in ("force", "release") and queue != "hold":
+    if action in ("force", "release", "unlock") and queue != "hold":
         return "released"
     if action == "hold" and queue == "hold":
         return "it is on hold"

@@ -35,6 +35,9 @@ ACTS = {
     "hold": Act("Hold", "Make no more attempts until it is released."),
     "release": Act("Release", "Resume the attempts of mail that somebody put on hold."),
 }
+UNLOCK = Act(
+    "Unlock", "Scan what a password opens, then as Retry."
+)  # asked for with unlock.py, never by itself
 MAX_REASON = 1_000  # characters
 
 
@@ -54,7 +57,7 @@ def request(
     The same key twice gives the commands of the first time. Raises InputError for an unknown act, message or
     recipient or a missing reason, Refused when nothing of it is in the queue any more.
     """
-    act = ACTS.get(action)
+    act = UNLOCK if action == "unlock" else ACTS.get(action)
     reason = storable(reason).strip()[:MAX_REASON]
     if act is None:
         raise InputError(f"there is no act {action[:20]!r}; there are {', '.join(ACTS)}")
@@ -71,10 +74,10 @@ def request(
             raise InputError(f"there is no message {ids.to_text(message_id)}")
         address_id = _address_id(message_id, address) if address is not None else None
         carried = _carried(message_id, address_id)
-        if action in ("force", "release"):
+        if action in ("force", "release", "unlock"):
             carried = [one for one in carried if Status.STALLED in (one.status, _held(one.leg))]
         if not carried:
-            what = "stalled" if action in ("force", "release") else "in the queue any more"
+            what = "stalled" if action in ("force", "release", "unlock") else "in the queue any more"
             raise Refused(f"nothing of it is {what}")
         if action == "release" and not reason and any(one.verdict == "stall" for one in carried):
             raise InputError("releasing stalled mail delivers it unscanned, as Force does: give a reason")

@@ -25,8 +25,8 @@ from mailweir.records.words import Direction
 class Scanner(Protocol):
     """What Retry needs of content/scanner.py."""
 
-    def scan_message(self, body: BinaryIO, size: int) -> Scan:
-        """Look into a whole message."""
+    def scan_message(self, body: BinaryIO, size: int, *, passwords: Sequence[str] = ()) -> Scan:
+        """Look into a whole message, trying the passwords on what is encrypted."""
 
 
 @dataclass(frozen=True)

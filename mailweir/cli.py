@@ -35,6 +35,7 @@ COMMANDS = {
     "return": "mailweir.agent.command:return_",
     "hold": "mailweir.agent.command:hold",
     "release": "mailweir.agent.command:release",
+    "unlock": "mailweir.agent.command:unlock",
     "config": "mailweir.cli:config_",
 }
 

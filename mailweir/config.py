@@ -184,6 +184,14 @@ class Agent:
     lifetimes_interval: float = setting(
         60.0, "how often pending mail past its lifetime is looked for", "seconds"
     )
+    socket: str = setting(
+        "",
+        "unix socket over which the pages hand passwords to Unlock; empty: agent.sock in the state directory",
+    )
+    unlock_attempts: int = setting(
+        10, "wrong passwords that may be tried on one message in an hour", "passwords"
+    )
+    unlock_timeout: float = setting(90.0, "how long unlocking one message may take", "seconds")
     lifetime_warning: float = setting(0.2, "the last part of a lifetime, in which the pages warn", "share")
     clock_grace: float = setting(
         3600.0, "after a boot or a jump of the clock, how long no mail is ended", "seconds"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from mailweir.agent.queue import Outcome, QueueHelper, Target
+from mailweir.agent.unlock import Wish
 from mailweir.content.findings import Scan
 from mailweir.errors import InputError, Refused, Unavailable
 from mailweir.policies.scopes import AllowEntry, PolicySet, Scope
 from mailweir.records import audit
 from mailweir.records.models import Audit, Command, Finding, Leg, Message, Recipient
 from mailweir.records.words import CommandState, Direction
-from tests.harness.desk import ENCRYPTED, Desk, desk_house
+from tests.harness.desk import ENCRYPTED, OPENS, Desk, desk_house
 from tests.harness.servers import Receiver
 from trial.waiting import wait_for
 
@@ -210,3 +212,48 @@ def test_many_at_once_each_with_its_own_truth(desk: Desk, receiver: Receiver) ->
     assert states == ["refused" if number in (3, 5) else "done" for number in range(12)]
     assert len(receiver.wait_for(10)) == 10
     assert desk.queue() == {"hold": ("r5@example.org",)}
+
+
+def test_unlock_releases_what_the_password_opens(desk: Desk, receiver: Receiver) -> None:
+    message = desk.held("one@example.org")
+    desk.scanner.scan = ENCRYPTED
+
+    def unlock(password: str) -> tuple[str, str]:
+        (command,) = desk.runner().unlock(Wish(message, None, "anna", "192.0.2.1", password))
+        return CommandState(command.state).word, command.result
+
+    assert unlock("wr0ng-word") == ("failed", "the password does not open all that is encrypted")
+    assert desk.queue() == {"hold": ("one@example.org",)}
+    assert unlock(OPENS) == ("done", "scanned again, passes now; released from hold")
+    receiver.wait_for(1)
+    assert Finding.select().count() == 0
+    stored = b"".join(file.read_bytes() for file in Path(desk.config.state_dir).glob("mailweir.db*"))
+    assert b"unlock" in stored
+    for password in ("wr0ng-word", OPENS):
+        assert password.encode() not in stored
+
+
+def test_passwords_cannot_be_tried_without_end(desk: Desk) -> None:
+    message = desk.held("one@example.org")
+    desk.scanner.scan = ENCRYPTED
+    for number in range(desk.config.agent.unlock_attempts):
+        desk.runner().unlock(Wish(message, None, "anna", "", f"wrong{number}"))
+    with pytest.raises(Refused, match="wait an hour"):
+        desk.runner().unlock(Wish(message, None, "anna", "", OPENS))
+    now = desk.clock
+    desk.clock = lambda: now() + 3601
+    assert desk.runner().unlock(Wish(message, None, "anna", "", OPENS))[0].state == CommandState.DONE
+
+
+def test_an_interrupted_unlock_asks_for_the_password_again(desk: Desk) -> None:
+    message = desk.held("one@example.org")
+    dying = Dying(desk.config)
+    dying.before = True
+    with pytest.raises(Unavailable):
+        desk.runner(dying).unlock(Wish(message, None, "anna", "", OPENS))
+    desk.runner().run()
+    row = Command.get()
+    assert (row.state, row.result) == (
+        CommandState.FAILED,
+        "the agent was interrupted; give the password again",
+    )
