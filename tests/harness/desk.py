@@ -34,7 +34,6 @@ from trial.postfix import Postfix
 from trial.stack import to_toml
 from trial.waiting import wait_for
 
-
 OPENS = "0pen-Sesame"
 
 
