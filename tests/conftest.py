@@ -57,8 +57,9 @@ def plain_postfix(servers: Servers, receiver: Receiver) -> Postfix:
 
 
 @pytest.fixture
-def postgresql(servers: Servers, state: Path) -> PostgreSQL:
+def postgresql(servers: Servers, state: Path) -> Iterator[PostgreSQL]:
     """A PostgreSQL with an empty database, running; `.url` is for database.url."""
     server = PostgreSQL(state / "postgresql", servers.processes)
     server.start()
-    return server
+    yield server
+    server.stop()

@@ -46,7 +46,8 @@ class PostgreSQL:
 
     def stop(self) -> None:
         """Stop it without waiting for its clients: their connections are cut."""
-        os.kill(self._processes.pid("postgresql"), signal.SIGINT)
+        if self._processes.alive("postgresql"):
+            os.kill(self._processes.pid("postgresql"), signal.SIGINT)
         self._processes.stop("postgresql")
 
     def kill(self) -> None:

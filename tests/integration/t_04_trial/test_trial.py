@@ -15,6 +15,7 @@ import pytest
 from trial import places
 from trial.ports import is_free
 from trial.postfix import reachable
+from trial.processes import Process
 from trial.samples import SAMPLES
 
 EXAMPLE = places.CHECKOUT / "postfix-example"
@@ -28,33 +29,31 @@ def trial(program: str, *arguments: str | Path, code: int = 0) -> str:
     return done.stdout
 
 
-def test_run_twice_then_stop(state: Path) -> None:
+def test_run_then_check_then_stop(state: Path) -> None:
+    """The second run ends the first one, and stops all it started, as --check tells it to."""
     with socket.socket() as stranger:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if is_free(places.PREFERRED.web):
             stranger.bind(("127.0.0.1", places.PREFERRED.web))
             stranger.listen()
-        first = trial("run", "--state", state)
-        second = trial("run", "--state", state)
-    try:
-        for said in (first, second):
-            assert f"{len(SAMPLES)} of {len(SAMPLES)} samples are as expected" in said
-            assert f"Port {places.PREFERRED.web}, meant for the pages, is used by another program" in said
-        (page,) = re.findall(r"^Pages: +(\S+)", second, re.MULTILINE)
-        with urllib.request.urlopen(page) as answer:
-            assert b"Mailweir" in answer.read()
-        pids = [one["pid"] for one in json.loads((state / "run" / "processes.json").read_text())]
-        assert len(pids) == 6
-    finally:
-        trial("stop", "--state", state)
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-    assert "nothing was running" in trial("stop", "--state", state)
+        said = trial("run", "--state", state)
+    assert f"{len(SAMPLES)} of {len(SAMPLES)} samples are as expected" in said
+    assert f"Port {places.PREFERRED.web}, meant for the pages, is used by another program" in said
+    (page,) = re.findall(r"^Pages: +(\S+)", said, re.MULTILINE)
+    with urllib.request.urlopen(page) as answer:
+        assert b"Mailweir" in answer.read()
+    first = running(state)
+    assert len(first) == 6
 
-
-def test_check_stops_everything(state: Path) -> None:
     said = trial("run", "--check", "--state", state)
     assert f"{len(SAMPLES)} of {len(SAMPLES)} samples are as expected" in said
+    assert not any(process.alive for process in first)
+    assert running(state) == []
     assert "nothing was running" in trial("stop", "--state", state)
+
+
+def running(state: Path) -> list[Process]:
+    return [Process(**one) for one in json.loads((state / "run" / "processes.json").read_text())]
 
 
 def test_a_directory_that_postfix_cannot_reach_is_replaced_and_said_so(tmp_path: Path) -> None:

@@ -25,13 +25,14 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture
-def database(stack: Stack) -> PostgreSQL:
+def database(stack: Stack) -> Iterator[PostgreSQL]:
     """PostgreSQL, and everything else started upon it."""
     database = PostgreSQL(stack.state / "postgresql", stack.processes)
     database.start()
     stack.settings = {"database.url": database.url}
     stack.start()
-    return database
+    yield database
+    database.stop()
 
 
 def send(stack: Stack, first: int, last: int) -> None:
