@@ -1,7 +1,7 @@
 """Makes libreoffice.tar.xz: what LibreOffice writes, with passwords, macros, tracked changes and without.
 
 Run by hand where libreoffice-writer-nogui, -calc-nogui, -impress-nogui and python3-uno are installed:
-`/usr/bin/python3 libreoffice.py`. The result is committed, so that making the corpus does not need LibreOffice.
+`/usr/bin/python3 libreoffice.py`. The result is committed, so that making the corpus does not need them.
 """
 
 from __future__ import annotations

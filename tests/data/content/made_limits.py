@@ -71,7 +71,10 @@ def _damage(corpus: Corpus, work: Path) -> None:
     corpus.add("harmless-cut.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01" + noise(300, 4))
     corpus.add("harmless-pk.bin", b"PK is not enough" + noise(700))
     corpus.add("harmless-marks.bin", noise(900) + b"PK\x03\x04" + noise(90) + b"PK\x05\x06" + noise(900))
-    corpus.add("harmless-marks.exe", b"MZ" + noise(900) + b"Rar!\x1a\x07\x00" + noise(90) + b"7z\xbc\xaf\x27\x1c" + noise(900))
+    corpus.add(
+        "harmless-marks.exe",
+        b"MZ" + noise(900) + b"Rar!\x1a\x07\x00" + noise(90) + b"7z\xbc\xaf\x27\x1c" + noise(900),
+    )
     corpus.add("harmless-ole-word.bin", noise(500) + b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + noise(500))
     corpus.add("harmless-gzip-like.bin", b"\x1f\x8b" + noise(900))
     corpus.add("harmless-der.bin", b"\x30\x82\x01\x0a" + noise(266))
@@ -159,5 +162,15 @@ def nested_multiparts(levels: int) -> bytes:
     body = b"Content-Type: text/plain\r\n\r\nthe end\r\n"
     for level in range(levels):
         mark = f"b{level}".encode()
-        body = b"Content-Type: multipart/mixed; boundary=" + mark + b"\r\n\r\n--" + mark + b"\r\n" + body + b"\r\n--" + mark + b"--\r\n"
+        body = (
+            b"Content-Type: multipart/mixed; boundary="
+            + mark
+            + b"\r\n\r\n--"
+            + mark
+            + b"\r\n"
+            + body
+            + b"\r\n--"
+            + mark
+            + b"--\r\n"
+        )
     return b"From: a@example.com\r\nMIME-Version: 1.0\r\n" + body

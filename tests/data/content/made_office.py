@@ -12,6 +12,7 @@ from corpus import TEXT, Corpus, noise
 from made_archives import locked_zip, plain_zip
 from msoffcrypto.format.ooxml import OOXMLFile
 from ooxml_parts import BY, MAIN, RUN, docx, flat, sheet, slides, vba_project, vba_storages
+
 from trial.compound import compound_file
 
 HERE = Path(__file__).resolve().parent
@@ -225,7 +226,7 @@ def _tracking(corpus: Corpus) -> None:
     for name in ("tblPrChange", "trPrChange", "tcPrChange", "sectPrChange", "tblGridChange", "tblPrExChange"):
         corpus.add(f"tracked-{name}.docx", docx(f"<w:{name} {BY}/>"), "tracking")
     for part in ("header1", "footer1", "footnotes", "endnotes", "comments"):
-        xml = f'<w:hdr xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">{{}}</w:hdr>'
+        xml = '<w:hdr xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">{}</w:hdr>'
         path, kind = f"word/{part}.xml", f"{MAIN}wordprocessingml.{part.rstrip('1')}+xml"
         tracked = xml.format(para.format(bodies["ins"]))
         corpus.add(f"tracked-in-{part}.docx", docx(more={path: tracked}, more_types={path: kind}), "tracking")
@@ -396,7 +397,8 @@ def _one_file(corpus: Corpus) -> None:
     corpus.add("oledata.mso", active_mime(compound_file({"Other": bytes(100)})))
     old = (
         '<?xml version="1.0"?>\n<?mso-application progid="Word.Document"?>\n<w:wordDocument '
-        'xmlns:w="http://schemas.microsoft.com/office/word/2003/wordml" xmlns:aml="http://schemas.microsoft.com/aml/2001/core" '
+        'xmlns:w="http://schemas.microsoft.com/office/word/2003/wordml" '
+        'xmlns:aml="http://schemas.microsoft.com/aml/2001/core" '
         'w:macrosPresent="{}">{}<w:body>{}</w:body></w:wordDocument>'
     )
     data = base64.encodebytes(active_mime(vba_project())).decode()
@@ -414,7 +416,8 @@ def _one_file(corpus: Corpus) -> None:
             'MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary="----=_NextPart_01"\r\n\r\n'
             "------=_NextPart_01\r\nContent-Location: file:///C:/1/doc.htm\r\nContent-Type: text/html\r\n\r\n"
             '<html xmlns:w="urn:schemas-microsoft-com:office:word"><body>Words</body></html>\r\n\r\n'
-            "------=_NextPart_01\r\nContent-Location: file:///C:/1/editdata.mso\r\nContent-Transfer-Encoding: base64\r\n"
+            "------=_NextPart_01\r\nContent-Location: file:///C:/1/editdata.mso\r\n"
+            f"Content-Transfer-Encoding: base64\r\n"
             f"Content-Type: application/x-mso\r\n\r\n{body}\r\n------=_NextPart_01--\r\n"
         )
         corpus.add(f"mht-{name}.doc", mht.encode(), *kinds)

@@ -1,7 +1,14 @@
-"""Makes the corpus: `python tests/data/content/make.py DIRECTORY` writes the files and labels.json."""
+"""Makes the corpus: `python tests/data/content/make.py [DIRECTORY]` writes the files and labels.json.
+
+Without a directory it stands in one of its own below /var/tmp, named by what made it and made only once; its
+path is printed.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +43,22 @@ def _one(maker: ModuleType, corpus: Corpus) -> None:
         maker.make(corpus, Path(work))
 
 
+def kept() -> Path:
+    """The corpus of these very makers, made if it is not there yet."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(HERE.glob("*.*"))))
+    directory = Path("/var/tmp", f"mailweir-corpus-{digest.hexdigest()[:16]}")
+    if not directory.exists():
+        unfinished = Path(tempfile.mkdtemp(dir="/var/tmp"))
+        make(unfinished)
+        with contextlib.suppress(OSError):  # somebody else was faster
+            unfinished.rename(directory)
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return directory
+
+
 if __name__ == "__main__":
-    made = make(Path(sys.argv[1]))
-    print(f"{len(made.labels)} files in {sys.argv[1]}")
+    if len(sys.argv) > 1:
+        made = make(Path(sys.argv[1]))
+        print(f"{len(made.labels)} files in {sys.argv[1]}")
+    else:
+        print(kept())

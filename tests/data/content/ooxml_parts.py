@@ -1,4 +1,4 @@
-"""Office Open XML files put together from parts, so that each sample differs from its look-alike in one thing."""
+"""Office Open XML files put together from parts: a sample differs from its look-alike in one thing."""
 
 from __future__ import annotations
 
@@ -46,8 +46,10 @@ def content_types(types: dict[str, str]) -> str:
     """[Content_Types].xml."""
     rows = "".join(f'<Override PartName="/{name}" ContentType="{kind}"/>' for name, kind in types.items())
     return (
-        f'{XML}<Types xmlns="{PACKAGE}/content-types"><Default Extension="xml" ContentType="application/xml"/>'
-        f'<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>{rows}</Types>'
+        f'{XML}<Types xmlns="{PACKAGE}/content-types">'
+        '<Default Extension="xml" ContentType="application/xml"/>'
+        '<Default Extension="rels" '
+        f'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>{rows}</Types>'
     )
 
 
@@ -107,7 +109,8 @@ def sheet(
     parts: dict[str, bytes | str] = {
         "xl/workbook.xml": f'{XML}<workbook xmlns="{name}" xmlns:r="{OFFICE}"><sheets>'
         '<sheet name="One" sheetId="1" r:id="rId1"/></sheets></workbook>',
-        "xl/worksheets/sheet1.xml": f'{XML}<worksheet xmlns="{name}"><sheetData><row r="1"><c r="A1"><v>1</v></c></row></sheetData></worksheet>',
+        "xl/worksheets/sheet1.xml": f'{XML}<worksheet xmlns="{name}">'
+        '<sheetData><row r="1"><c r="A1"><v>1</v></c></row></sheetData></worksheet>',
         "xl/_rels/workbook.xml.rels": relationships(
             [("worksheet", "worksheets/sheet1.xml", False), *(rels or [])]
         ),

@@ -1,0 +1,58 @@
+"""Every file of the labelled corpus gets exactly its kinds, whatever its name and wrapping."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailweir.config import Config
+from mailweir.content.command import scan_path
+from mailweir.content.findings import KINDS
+from mailweir.content.scanner import Scanner
+
+CONTENT = Path(__file__).resolve().parents[2] / "data/content"
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Path:
+    """The corpus, made when its makers have changed."""
+    made = subprocess.run(
+        [sys.executable, "-W", "ignore", CONTENT / "make.py"], stdout=subprocess.PIPE, check=True
+    )
+    return Path(made.stdout.decode().strip())
+
+
+@pytest.fixture(scope="module")
+def scanner() -> Iterator[Scanner]:
+    made = Scanner(Config(), clamd=False)
+    yield made
+    made.close()
+
+
+def test_every_file_gets_exactly_its_kinds(corpus: Path, scanner: Scanner) -> None:
+    labels = json.loads((corpus / "labels.json").read_text())
+    assert len(labels) >= 400
+    wrong = {}
+    for name, wanted in labels.items():
+        result = scan_path(scanner, corpus / name)
+        seen = sorted({finding.kind for finding in result.findings})
+        if seen != wanted or result.unavailable:
+            wrong[name] = (wanted, seen, result.unavailable)
+    assert wrong == {}
+
+
+def test_every_kind_is_in_the_corpus(corpus: Path) -> None:
+    labels = json.loads((corpus / "labels.json").read_text())
+    assert {kind for kinds in labels.values() for kind in kinds} == set(KINDS) - {"virus"}
+
+
+def test_labels_agree_with_other_tools(corpus: Path) -> None:
+    checked = subprocess.run(
+        [sys.executable, CONTENT / "check.py", corpus], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout
