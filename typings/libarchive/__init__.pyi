@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 class ArchiveEntry:
     isfile: bool
+    filetype: int
     pathname: str | bytes | None
     size: int | None
     def get_blocks(self, block_size: int = ...) -> Iterator[bytes]: ...
