@@ -6,15 +6,16 @@ counted again the rarer the older it is; a request spends a bounded time on it a
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 
-from peewee import fn
+from peewee import SQL, fn
 
 from mailweir.records import ids, reasons
 from mailweir.records.models import Address, Recipient
@@ -23,10 +24,16 @@ from mailweir.records.words import PENDING, Direction, Status
 DAYS = 30
 BUDGET = 0.25  # seconds that one request may spend on counting
 FRESH = ((1, 10.0), (8, 300.0), (DAYS + 2, 3_600.0))  # age in days -> seconds for which its counts are good
+SOON = 5.0  # seconds for which reasons, destinations and pending counts are good
 MOST = 10_000  # pending recipients counted one by one; more are shown as "10,000+"
-SAMPLE = 2_000  # newest failed and deferred recipients looked at for reasons and destinations
+SAMPLE = 1_000  # newest failed and deferred recipients looked at for reasons and destinations
+
+# Written out, not passed as a value, so that both databases see that the index of all but delivered serves.
+RARE = Recipient.status != SQL(str(int(Status.DELIVERED)))
 
 Counts = Counter[tuple[Direction, Status]]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Figures:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[tuple[int, int], tuple[float, Counts]] = {}
+        self._soon: dict[str, tuple[float, Any]] = {}
 
     def days(self, now: float, zone: tzinfo) -> list[Day]:
         """The last DAYS days, today last."""
@@ -71,6 +79,17 @@ class Figures:
             counts = self._counts(int(start * 1000), int(stop * 1000), age, out_of_time=self._clock() > end)
             found.append(Day(today - timedelta(days=age), counts))
         return found[::-1]
+
+    def soon(self, name: str, work: Callable[[], T]) -> T:
+        """What work returned within the last SOON seconds, else what it returns now."""
+        with self._lock:
+            kept = self._soon.get(name)
+        if kept is None or self._clock() - kept[0] >= SOON:
+            kept = (self._clock(), work())
+            with self._lock:
+                self._soon[name] = kept
+        found: T = kept[1]
+        return found
 
     def _counts(self, start: int, stop: int, age: int, *, out_of_time: bool) -> Counts | None:
         with self._lock:
@@ -102,7 +121,7 @@ def pending() -> dict[Status, tuple[int, float | None]]:
     """For each pending status how many recipients, MOST at the most, and when the oldest came in."""
     found: dict[Status, tuple[int, float | None]] = {}
     for status in PENDING:
-        mine = Recipient.select(Recipient.message_id).where(Recipient.status == status)
+        mine = Recipient.select(Recipient.message_id).where(RARE, Recipient.status == status)
         number = mine.limit(MOST).count()
         oldest = mine.order_by(Recipient.message_id).limit(1).scalar() if number else None
         found[status] = (number, ids.milliseconds_of(oldest) / 1000 if oldest else None)
@@ -112,18 +131,19 @@ def pending() -> dict[Status, tuple[int, float | None]]:
 def troubles(now: float) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """The commonest reasons and destination domains of the newest failed and deferred mail of a day."""
     first = ids.first_id(int((now - 86_400) * 1000))
+    explain = functools.cache(reasons.explain)
     why: Counter[str] = Counter()
     where: Counter[str] = Counter()
     for status in (Status.DEFERRED, Status.FAILED):
         rows: Any = (
             Recipient.select(Recipient.dsn, Recipient.reply, Address.domain_reversed)
             .join(Address, on=(Address.id == Recipient.address_id))
-            .where(Recipient.status == status, Recipient.message_id >= first)
+            .where(RARE, Recipient.status == status, Recipient.message_id >= first)
             .order_by(Recipient.message_id.desc())
             .limit(SAMPLE)
         )
         for dsn, reply, domain in rows.tuples():
-            why[reasons.explain(dsn, reply).what] += 1
+            why[explain(dsn, reply).what] += 1
             where[domain[::-1]] += 1
     return _top(why), _top(where)
 

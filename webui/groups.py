@@ -1,18 +1,35 @@
 """Why are so many messages waiting?: pending mail grouped by destination, reason or status.
 
-Pending mail is what an index of its own holds, so even many thousand rows are grouped quickly; beyond MOST
-the newest are taken and the page says so.
+Pending mail has an index of its own, so even many thousand rows are grouped quickly; beyond MOST the newest
+are taken and the page says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from mailweir.records import search
+from mailweir.records import ids, reasons, search
+from mailweir.records.models import Address, Recipient
+from mailweir.records.words import PENDING, Status
+from mailweir.webui import table_file
+from mailweir.webui.figures import RARE
 
 MOST = 20_000  # recipients that are grouped
+SHOWN = 100  # groups
 BY = ("destination", "reason", "status")
+
+
+class Waiting(NamedTuple):
+    """What counts of one pending recipient; time in seconds since 1970."""
+
+    time: float
+    domain: str
+    status: str
+    reason: str
+    attempts: int
 
 
 @dataclass
@@ -27,18 +44,43 @@ class Bundle:
     attempts: int = 0
 
 
-def bundle(rows: Iterable[search.PendingRow], by: str) -> list[Bundle]:
+def waiting(limits: tuple[str, ...]) -> Iterator[Waiting]:
+    """The newest MOST pending recipients that a user limited to these domains may see (none: no limit)."""
+    if limits:
+        wanted = search.with_domains(search.Filter(), limits)
+        for row in table_file.every(search.pending, wanted):
+            yield Waiting(row.time, row.recipient.rpartition("@")[2], row.status, row.reason, row.attempts)
+        return
+    explain = functools.cache(reasons.of_recipient)  # thousands wait for the same few reasons
+    rows: Any = (
+        Recipient.select(
+            Recipient.message_id,
+            Address.domain_reversed,
+            Recipient.status,
+            Recipient.dsn,
+            Recipient.reply,
+            Recipient.attempts,
+        )
+        .join(Address, on=(Address.id == Recipient.address_id))
+        .where(RARE, Recipient.status.in_(PENDING))
+        .order_by(Recipient.message_id.desc())
+        .limit(MOST)
+    )
+    for identifier, domain, number, dsn, reply, attempts in rows.tuples():
+        status = Status(number)
+        reason = explain(status, dsn, reply)
+        yield Waiting(ids.milliseconds_of(identifier) / 1000, domain[::-1], status.word, reason, attempts)
+
+
+def bundle(rows: Iterable[Waiting], by: str) -> list[Bundle]:
     """The largest groups first."""
     found: dict[str, Bundle] = {}
     for row in rows:
-        domain = row.recipient.rpartition("@")[2]
         if by == "destination":
-            name, where = domain, {"to": f"@{domain}"}
-        elif by == "status":
-            name, where = row.status, {"status": row.status}
+            name, where = row.domain, {"to": f"@{row.domain}"}
         else:
-            name, where = row.reason or row.status, {"status": row.status}
-        one = found.setdefault(name, Bundle(name, where, oldest=row.time, newest=row.time))
+            name, where = row.reason if by == "reason" else "", {"status": row.status}
+        one = found.setdefault(name or row.status, Bundle(name or row.status, where, 0, row.time, row.time))
         one.recipients += 1
         one.oldest, one.newest = min(one.oldest, row.time), max(one.newest, row.time)
         one.attempts = max(one.attempts, row.attempts)

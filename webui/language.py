@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -31,7 +32,13 @@ def locale() -> Locale:
     return get_locale() or Locale("en")
 
 
+@functools.cache
+def zones() -> frozenset[str]:
+    """The names of all time zones; reading them from the disk takes too long for each request."""
+    return frozenset(available_timezones())
+
+
 def zone() -> tzinfo:
     """The time zone of the user's times."""
     user = g.get("user")
-    return ZoneInfo(user.zone) if user is not None and user.zone in available_timezones() else UTC
+    return ZoneInfo(user.zone) if user is not None and user.zone in zones() else UTC

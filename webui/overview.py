@@ -29,7 +29,7 @@ def show() -> str | Response:
         return redirect(url_for("mail_in.list_"))
     now = time.time()
     days = kept.days(now, language.zone())
-    why, where = figures.troubles(now)
+    why, where = kept.soon("troubles", lambda: figures.troubles(now))
     return render_template(
         "overview/show.html",
         days=days,
@@ -39,7 +39,7 @@ def show() -> str | Response:
         height=HEIGHT,
         highest=max(day.total for day in days),
         directions=list(Direction),
-        pending=figures.pending(),
+        pending=kept.soon("pending", figures.pending),
         most=figures.MOST,
         failed=(Status.FAILED, Status.RETURNED),
         why=why,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import time
 
-from flask import Blueprint, Response, abort, render_template, request
+from flask import Blueprint, Response, abort, g, render_template, request
 
 from mailweir.records import search
-from mailweir.webui import acts, asked, groups, table_file
+from mailweir.webui import access, acts, asked, groups, table_file
 
 pages = Blueprint("pending", __name__)
 COLUMNS = (
@@ -35,14 +35,14 @@ def grouped() -> str:
     by = request.args.get("by", "destination")
     if by not in groups.BY:
         abort(404)
-    rows = list(
-        itertools.islice(table_file.every(search.pending, asked.limited(search.Filter())), groups.MOST)
-    )
+    rows = list(itertools.islice(groups.waiting(access.domains(g.user)), groups.MOST))
+    bundles = groups.bundle(rows, by)
     return render_template(
         "pending/groups.html",
         by=by,
         choices=groups.BY,
-        bundles=groups.bundle(rows, by),
+        bundles=bundles[: groups.SHOWN],
+        left_out=max(0, len(bundles) - groups.SHOWN),
         count=len(rows),
         complete=len(rows) < groups.MOST,
         now=time.time(),

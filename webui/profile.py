@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from zoneinfo import available_timezones
 
 from flask import Blueprint, flash, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
@@ -14,7 +13,7 @@ from werkzeug.wrappers import Response
 from mailweir.errors import InputError
 from mailweir.records.models import ApiToken
 from mailweir.webui import access, accounts, second_factor
-from mailweir.webui.language import LANGUAGES
+from mailweir.webui.language import LANGUAGES, zones
 from mailweir.webui.system import note
 
 pages = Blueprint("profile", __name__, url_prefix="/profile")
@@ -35,7 +34,7 @@ def page(new_token: str = "") -> str:
     return render_template(
         "profile/show.html",
         languages=LANGUAGES,
-        zones=sorted(available_timezones()),
+        zones=sorted(zones()),
         tokens=list(ApiToken.select().where(ApiToken.user_id == g.user.id).order_by(ApiToken.id)),
         new_token=new_token,
         setup=None if g.user.totp else second_factor.setup(g.user.name, session["totp"]),
@@ -47,7 +46,7 @@ def display() -> Response:
     """Language and time zone."""
     language, zone = request.form.get("language", ""), request.form.get("zone", "")
     g.user.language = language if language in LANGUAGES else ""
-    g.user.zone = zone if zone in available_timezones() else ""
+    g.user.zone = zone if zone in zones() else ""
     g.user.save()
     flash(_("Saved."), "good")
     return redirect(url_for("profile.show"))

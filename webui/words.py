@@ -1,0 +1,36 @@
+"""Words that reach the pages in variables, marked so that they are translated with the rest.
+
+Nothing is defined here: `say` in text.py looks up what is extracted from these marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mailweir.agent.request import ACTS
+from mailweir.policies.scopes import LABELS
+from mailweir.policies.verdict import Action
+from mailweir.records import words
+from mailweir.webui import accounts
+
+ENUMERATIONS = (
+    words.Status,
+    words.Direction,
+    words.Outcome,
+    words.LegKind,
+    words.Queue,
+    words.CommandState,
+    words.Source,
+)
+TIMELINE = ("received", "logged", "held", "removed")
+LINES = ("read", "understood", "ignored", "orphaned")
+
+
+def spoken() -> Sequence[str]:
+    """All of them, for the catalogue and its test."""
+    found = [word for kind in ENUMERATIONS for word in kind.words()]
+    found += [label for labels in LABELS.values() for label in labels.values()]
+    found += [text for act in ACTS.values() for text in (act.name, act.meaning)]
+    found += [action.value for action in Action]
+    found += [*accounts.ROLES, *TIMELINE, *LINES, "recipient", "sender", "yes", "no"]
+    return list(dict.fromkeys(found))
