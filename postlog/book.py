@@ -20,6 +20,10 @@ MOST_RECEIVING = 4_096  # queue files begun but not yet accepted; the oldest are
 RECEIVING_FOR = 3_600.0  # seconds after which one that never came to an end is let go
 
 
+class NotAQueueId(ValueError):
+    """What stands in a queue ID's place cannot be one; the line is about nothing that we keep."""
+
+
 class Memory(Protocol):
     """What the database knows, for a tracker that meets a queue ID it does not have in its book."""
 
@@ -88,6 +92,7 @@ class Book:
     def begin(self, queue_id: str, time: float, arrival: float | None = None) -> Leg:
         """A new queue file, or the one known already when its ID can only be the same file's.
 
+        Raises NotAQueueId.
         time: of the line; arrival: seconds since 1970 when known better than that.
         """
         micros = queue_ids.arrival_us(queue_id)
@@ -110,7 +115,7 @@ class Book:
     def _short_arrival(queue_id: str, seconds: float) -> int:
         micros = queue_ids.short_micros(queue_id)
         if micros is None:
-            return int(seconds * 1_000_000)
+            raise NotAQueueId(queue_id)
         return int(seconds) * 1_000_000 + micros
 
     def enter(self, leg: Leg) -> None:
@@ -168,7 +173,7 @@ class Book:
         """Make a leg a further queue file of another's message (or, a bounce, a file about it)."""
         child.kind, child.parent_id = kind, parent.id
         own, message = child.message, parent.message
-        self.touch(child)
+        self.accept(child)  # so that a restart finds the bond in the database
         if child.probe:
             child.probe = False
             if child.stored:

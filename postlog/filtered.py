@@ -69,14 +69,16 @@ class _Parts:
 
     def _tail(self, rest: str) -> str:
         """Take the tail off; the last place where a whole tail fits is Postfix's own."""
-        for start in list(_TAIL_START.finditer(rest))[: -MOST_TAILS - 1 : -1]:
-            match = _TAIL.match(rest, start.start())
-            if match is not None:
-                self.sender, self.recipient = match["sender"], match["recipient"]
-                self.proto, self.helo = match["proto"] or "", match["helo"] or ""
-                self.words = match["after"] or ""  # the administrator's, after header_checks' tail
-                return rest[: start.start()]
-        return rest
+        starts = [found.start() for found in _TAIL_START.finditer(rest)][: -MOST_TAILS - 1 : -1]
+        fitting = [match for start in starts if (match := _TAIL.match(rest, start))]
+        # The administrator's words after it may look like one too, but not have the client's HELO.
+        match = next((match for match in fitting if match["helo"]), fitting[0] if fitting else None)
+        if match is None:
+            return rest
+        self.sender, self.recipient = match["sender"], match["recipient"]
+        self.proto, self.helo = match["proto"] or "", match["helo"] or ""
+        self.words = match["after"] or ""  # the administrator's, after header_checks' tail
+        return rest[: match.start()]
 
 
 def cleanup(time: float, pid: str, queue_id: str, rest: str) -> Event | None:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from mailweir.postlog.book import Book
-from mailweir.postlog.legs import PENDING, Leg, Message, Recipient, key_of
+from mailweir.postlog.legs import PENDING, Leg, Message, Recipient, clipped, key_of
+from mailweir.postlog.stamps import LATEST
 from mailweir.records.words import Direction, Queue, Source, Status
 
 CLOSE = 3_600_000_000  # microseconds within which a reused short queue ID is taken for the same file
@@ -56,8 +57,8 @@ def take(book: Book, lines: Iterable[bytes]) -> tuple[int, int]:
 
 
 def _enter(book: Book, entry: dict[str, Any]) -> None:
-    time, queue_id, arrival = float(entry["time"]), storable(entry["queue_id"]), int(entry["arrival_us"])
-    identifier = int(entry["id"])
+    time, queue_id = _within(float(entry["time"]), LATEST), clipped(storable(entry["queue_id"]))
+    arrival, identifier = (int(_within(int(entry[name]), 1 << 62)) for name in ("arrival_us", "id"))
     recipients = [_recipient(entry, one, time) for one in entry["recipients"]]
     leg = _leg(book, queue_id, arrival, identifier, time)
     message = leg.message
@@ -82,9 +83,19 @@ def _enter(book: Book, entry: dict[str, Any]) -> None:
         book.changes.findings.append((identifier, *texts))
     for item in entry.get("attachments", ()):
         texts = [storable(item.get(key, "")) for key in ("part", "name", "type")]
-        size, digest = int(item.get("size", 0)), storable(item.get("sha256", ""))
+        size, digest = (
+            int(_within(int(item.get("size", 0)), 1 << 62)),
+            clipped(storable(item.get("sha256", ""))),
+        )
         book.changes.attachments.append((identifier, *texts, size, digest))
     book.accept(leg)
+
+
+def _within(number: float, limit: float) -> float:
+    """The number, if a database can hold it. Raises ValueError."""
+    if not 0 <= number < limit:
+        raise ValueError(number)
+    return number
 
 
 def _leg(book: Book, queue_id: str, arrival: int, identifier: int, time: float) -> Leg:
@@ -101,8 +112,9 @@ def _leg(book: Book, queue_id: str, arrival: int, identifier: int, time: float) 
 def _fill(message: Message, entry: dict[str, Any]) -> None:
     for name in _TEXTS:
         setattr(message, name, storable(entry.get(name, "")))
+    message.message_id, message.client_ip = clipped(message.message_id), clipped(message.client_ip)
     message.sender = key_of(storable(entry["sender"]))
-    message.size = int(entry.get("size", 0))
+    message.size = int(_within(int(entry.get("size", 0)), 1 << 62))
     message.authres = storable(json.dumps(entry["authres"])) if entry.get("authres") else ""
     message.dirty = True
 

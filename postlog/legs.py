@@ -11,12 +11,21 @@ from typing import Any
 from mailweir.postlog.changes import UNKNOWN_ADDRESS, Row
 from mailweir.records.words import Direction, LegKind, Queue, Source, Status
 
+MOST_KEYS = 20_000
+LONGEST_KEY = 1_000  # bytes of what is indexed; PostgreSQL takes no more than 2,700
 PENDING = frozenset({Status.FILTERING, Status.STALLED, Status.QUEUED, Status.DEFERRED})
 # With several final addresses the recipient shows the state that needs most attention.
 _WORST = (
     Status.STALLED, Status.QUEUED, Status.DEFERRED, Status.FAILED, Status.RETURNED, Status.DELETED,
     Status.UNKNOWN, Status.DELIVERED,
 )  # fmt: skip
+
+
+def clipped(text: str, most: int = LONGEST_KEY) -> str:
+    """Text that is short enough for a database's index, in bytes of UTF-8."""
+    if len(text) * 4 <= most:
+        return text
+    return text.encode()[:most].decode("utf-8", "ignore")
 
 
 class _Keys(dict[str, str]):
@@ -26,11 +35,10 @@ class _Keys(dict[str, str]):
         if len(self) >= MOST_KEYS:
             self.clear()
         local, at, domain = address.rpartition("@")
-        key = self[address] = f"{local}@{domain.lower()}" if at else address
+        key = self[address] = clipped(f"{local}@{domain.lower()}" if at else address)
         return key
 
 
-MOST_KEYS = 20_000
 KEYS = _Keys()
 
 
@@ -147,7 +155,6 @@ class Leg:
     held: float | None = None
     removed: float | None = None
     missed = 0
-    waiting = 0  # recipients that qmgr still has to settle, as far as the log told
     seen = 0.0  # time of the first line about it
     pid = ""  # of the smtpd that receives it
     accepted = False
@@ -180,14 +187,14 @@ class Leg:
         return (
             self.id, node, self.queue_id, self.arrival, None if self.probe else self.message.id,
             self.parent_id, self.kind.real, self.queue.real, self.size, self.held, self.removed,
-            self.missed, self.waiting,
+            self.missed,
         )  # fmt: skip
 
     def changed_row(self) -> Row:
         """The columns of changes.LEG_SET, then the ID."""
         return (
             None if self.probe else self.message.id, self.parent_id, self.kind.real, self.queue.real,
-            self.size, self.held, self.removed, self.missed, self.waiting, self.id,
+            self.size, self.held, self.removed, self.missed, self.id,
         )  # fmt: skip
 
     @classmethod
@@ -196,7 +203,7 @@ class Leg:
         leg = cls(
             values["id"], values["queue_id"], values["arrival"], Message(values["message_id"] or values["id"])
         )
-        for name in ("parent_id", "kind", "queue", "size", "held", "removed", "missed", "waiting"):
+        for name in ("parent_id", "kind", "queue", "size", "held", "removed", "missed"):
             setattr(leg, name, values[name])
         leg.probe = values["message_id"] is None
         leg.accepted = leg.stored = True

@@ -31,12 +31,17 @@ from mailweir.postlog.events import (
     Trouble,
 )
 from mailweir.postlog.stamps import Stamps
+from mailweir.records.words import Outcome
 
 Handler = Callable[[float, str, str, str], Event | None]  # time, process ID, service, message
 
 # A named tuple made without its keyword-friendly constructor, which would double the cost of a common line.
 _new = tuple.__new__
 
+LONGEST_DELAY = 1e9  # seconds; numbers beyond these bounds are no Postfix's, and no database's either
+STATUSES = frozenset(outcome.word for outcome in Outcome)
+MOST_BYTES = 1 << 60
+MOST_RECIPIENTS = 1 << 31
 MOST_WRITERS = 20_000  # processes remembered by the head of their lines
 MOST_SAMPLES = 20  # lines not understood that are kept to be shown
 SAMPLE_LENGTH = 500  # characters of each
@@ -133,10 +138,12 @@ def _attempt(time: float, pid: str, service: str, queue_id: str, rest: str) -> E
         plain = relay.startswith("relay=") and tail.startswith("status=") and '"' not in recipient
         if plain and recipient[-1] == ">" and dsn.startswith("dsn="):
             status, _, reply = tail.partition(" (")
-            return _new(Attempt, (
-                time, pid, service, queue_id, recipient[4:-1], "", relay[6:], float(delay[6:]), delays[7:],
-                dsn[4:], status[7:], reply[:-1],
-            ))  # fmt: skip
+            seconds = float(delay[6:])
+            if 0 <= seconds < LONGEST_DELAY and status[7:] in STATUSES:
+                return _new(Attempt, (
+                    time, pid, service, queue_id, recipient[4:-1], "", relay[6:], seconds, delays[7:],
+                    dsn[4:], status[7:], reply[:-1],
+                ))  # fmt: skip
     except ValueError:
         pass
     match = _ATTEMPT.match(rest)
@@ -146,6 +153,8 @@ def _attempt(time: float, pid: str, service: str, queue_id: str, rest: str) -> E
     try:
         seconds = float(delay)
     except ValueError:
+        return NotUnderstood(time, rest)
+    if not 0 <= seconds < LONGEST_DELAY or status not in STATUSES:
         return NotUnderstood(time, rest)
     return Attempt(
         time, pid, service, queue_id, recipient, orig_to, relay, seconds, delays, dsn, status, reply
@@ -190,9 +199,12 @@ def _qmgr(time: float, pid: str, service: str, message: str) -> Event | None:
         if found:
             size, _, nrcpt = tail.partition(", nrcpt=")
             try:
-                return _new(Active, (time, queue_id, sender[6:], int(size), int(nrcpt.partition(" ")[0])))
+                octets, count = int(size), int(nrcpt.partition(" ")[0])
             except ValueError:
                 return NotUnderstood(time, message)
+            if not (0 <= octets < MOST_BYTES and 0 <= count < MOST_RECIPIENTS):
+                return NotUnderstood(time, message)
+            return _new(Active, (time, queue_id, sender[6:], octets, count))
         sender, found, tail = rest[6:].rpartition(">, status=")
         if found and tail.startswith(("expired", "force-expired")):
             return Expired(time, queue_id, sender, tail.startswith("force"))

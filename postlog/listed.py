@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable
 from mailweir.postlog.book import Book
 from mailweir.postlog.legs import PENDING, Leg, Recipient, key_of
 from mailweir.postlog.queue import QueueEntry
+from mailweir.postlog.queue_id import is_queue_id
 from mailweir.records.words import Direction, Queue, Source, Status
 
 SAME = 5_000_000  # microseconds by which listing and log may differ about one file's arrival
@@ -27,7 +28,9 @@ _QUEUES = {
 def take(book: Book, entry: QueueEntry, now: float) -> None:
     """Enter what one queue file's listing says."""
     queue = _QUEUES.get(entry.queue)
-    if queue is None:  # maildrop, corrupt: not a message of Postfix's yet, or no more
+    if queue is None or not is_queue_id(
+        entry.queue_id
+    ):  # maildrop, corrupt: not a message of Postfix's yet, or no more
         return
     leg = book.find(entry.queue_id)
     if leg is not None and (leg.queue == Queue.GONE or abs(leg.arrival - entry.arrival * 1_000_000) > SAME):

@@ -59,8 +59,8 @@ def _entry(values: dict[str, Any]) -> QueueEntry:
     return QueueEntry(
         queue=str(values["queue_name"]),
         queue_id=str(values["queue_id"]),
-        arrival=float(values["arrival_time"]),
-        size=int(values.get("message_size", 0)),
+        arrival=min(max(float(values["arrival_time"]), 0.0), 1e10),
+        size=min(max(int(values.get("message_size", 0)), 0), 1 << 60),
         sender=_storable(str(values.get("sender", ""))),
         recipients=tuple(
             QueueRecipient(_storable(str(item["address"])), _storable(str(item.get("delay_reason", ""))))

@@ -10,6 +10,7 @@ DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"  # Postfix's saf
 SEPARATOR = "z"  # before the inode, which is written in base 51 and so never holds one itself
 SECONDS_WIDTH, MICROS_WIDTH = 6, 4  # in characters, MQID_LG_* in Postfix's mail_queue.h
 SHORTEST_LONG = SECONDS_WIDTH + MICROS_WIDTH + len(SEPARATOR) + 1
+LONGEST = 40  # characters; far more than a 64-bit inode takes
 SHORT_MICROS_WIDTH = 5  # hexadecimal
 
 _VALUE = {character: value for value, character in enumerate(DIGITS)}
@@ -43,8 +44,8 @@ _SECONDS = _Seconds()
 
 def arrival_us(queue_id: str) -> int | None:
     """Microseconds since 1970 at which the queue file was made; None for a short or malformed ID."""
-    at = queue_id.rfind(SEPARATOR)
-    if at < SECONDS_WIDTH + MICROS_WIDTH or at == len(queue_id) - 1:
+    at = queue_id.rfind(SEPARATOR, 0, LONGEST)
+    if at < SECONDS_WIDTH + MICROS_WIDTH or not at < len(queue_id) - 1 < LONGEST:
         return None
     try:
         micros = (
@@ -60,7 +61,7 @@ def arrival_us(queue_id: str) -> int | None:
 
 def short_micros(queue_id: str) -> int | None:
     """The microseconds within its second at which a short ID's file was made; None when it is not one."""
-    if len(queue_id) <= SHORT_MICROS_WIDTH or not _HEX.issuperset(queue_id):
+    if not SHORT_MICROS_WIDTH < len(queue_id) <= LONGEST or not _HEX.issuperset(queue_id):
         return None
     micros = int(queue_id[:SHORT_MICROS_WIDTH], 16)
     return micros if micros < _MILLION else None

@@ -15,6 +15,7 @@ MONTHS = {
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
     )
 }
+LATEST = (1 << 42) / 1000  # seconds since 1970; IDs hold no later time (records/ids.py)
 DAY = 86_400.0
 WEEK = 7 * DAY
 REPEATED_HOUR = 1_800.0  # seconds back that make a repeated hour likelier than late lines
@@ -60,7 +61,7 @@ class Stamps:
                 MONTHS[line[:3]], int(line[4:6]), int(line[7:9]), int(line[10:12])
             )
             self._minute = minute
-        if line[6] != " " or line[9] != ":" or line[12] != ":" or line[15] != " ":
+        if line[6:7] + line[9:10] + line[12:13] + line[15:16] != " :: ":
             raise ValueError(line[:16])
         self.has_year = False
         return line[:16], self._seen(self._minute_seconds + int(line[13:15]))
@@ -111,7 +112,7 @@ class Stamps:
 
     def _rfc3339(self, line: str) -> tuple[str, float]:
         stamp, found, _ = line[:40].partition(" ")
-        if not found or stamp[10] not in "Tt":
+        if not found or stamp[10:11] not in ("T", "t"):
             raise ValueError(stamp)
         if stamp[:17] != self._minute or not stamp.endswith(self._zone or "\0"):
             self._minute_seconds = self._start_of_minute(stamp)
@@ -125,6 +126,8 @@ class Stamps:
         return when.replace(second=0, microsecond=0).timestamp()
 
     def _seen(self, seconds: float) -> float:
+        if not 0 <= seconds < LATEST:
+            raise ValueError(seconds)
         if self.last is not None and seconds < self.last - 60:
             self.steps_back += 1
         self.last = seconds

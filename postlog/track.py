@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mailweir.postlog.book import Book, Memory
+from mailweir.postlog.book import Book, Memory, NotAQueueId
 from mailweir.postlog.changes import UNKNOWN_ADDRESS, Changes
 from mailweir.postlog.events import (
     Active,
@@ -29,7 +29,7 @@ from mailweir.postlog.events import (
     Secured,
     Super,
 )
-from mailweir.postlog.legs import KEYS, PENDING, Leg, Recipient, direction_of, key_of
+from mailweir.postlog.legs import KEYS, PENDING, Leg, Recipient, clipped, direction_of
 from mailweir.postlog.sessions import Talks
 from mailweir.records.words import LegKind, Outcome, Queue, Source, Status
 
@@ -73,7 +73,8 @@ class _Relays(dict[str, tuple[str, str, int | None]]):
     def __missing__(self, relay: str) -> tuple[str, str, int | None]:
         name, bracket, rest = relay.partition("[")
         ip, _, port = rest.rpartition("]")
-        place = (name, ip, int(port[1:]) if port[1:].isdecimal() else None) if bracket else (relay, "", None)
+        number = int(port[1:]) if port[1:].isdecimal() and len(port) <= len(":65535") else None
+        place = (clipped(name), clipped(ip), number) if bracket else (clipped(relay), "", None)
         if len(self) >= MOST_RELAYS:
             self.clear()
         self[relay] = place = ("", "", None) if place[0] == "none" else place
@@ -131,7 +132,10 @@ class Tracker:
         for event in events:
             handler = handlers.get(event.__class__)
             if handler is not None:
-                handler(event)
+                try:
+                    handler(event)
+                except NotAQueueId:
+                    self.orphaned += 1
         if event is not None:
             self.book.now = max(self.book.now, event.time)
 
@@ -149,7 +153,7 @@ class Tracker:
         leg.pid = pid
         message = leg.message
         if message.source == Source.LOG and not leg.accepted:
-            message.client_name, message.client_ip, message.auth_user = name, ip, user
+            message.client_name, message.client_ip, message.auth_user = name, clipped(ip), user
         self._smtpd[pid] = queue_id
         if orig_queue_id and orig_queue_id != queue_id:
             self._resubmitted(leg, orig_queue_id)
@@ -166,7 +170,6 @@ class Tracker:
         self.book.join(leg, parent, LegKind.SPLIT if split else LegKind.FILTER)
         for recipient in split:
             recipient.leg_id, recipient.dirty = leg.id, True
-        self.book.accept(leg)
 
     def _pickup(self, event: Pickup) -> None:
         time, queue_id, _, sender, orig_id = event
@@ -188,7 +191,6 @@ class Tracker:
         old.queue, old.removed = Queue.GONE, time
         self.book.touch(old)
         self.book.join(leg, old, kind)
-        self.book.accept(leg)
 
     def _message_id(self, event: MessageId) -> None:
         time, queue_id, message_id = event
@@ -198,13 +200,13 @@ class Tracker:
             if leg is None or (leg.queue == Queue.GONE and len(queue_id) < 12):
                 leg = self.book.begin(queue_id, time)
         if not leg.message.message_id:
-            leg.message.message_id = message_id
+            leg.message.message_id = clipped(message_id)
             leg.message.dirty = True
         if leg.queue == Queue.HOLD and not leg.accepted:
             self.book.accept(leg)
 
     def _active(self, event: Active) -> None:
-        time, queue_id, sender, size, nrcpt = event
+        time, queue_id, sender, size, _ = event
         book = self.book
         leg = book.legs.get(queue_id)
         if leg is None:
@@ -213,7 +215,7 @@ class Tracker:
                 self.orphaned += 1
                 leg = book.begin(queue_id, time)
         message = leg.message
-        leg.size, leg.waiting, leg.queue, leg.missed = size, nrcpt, Queue.ACTIVE, 0
+        leg.size, leg.queue, leg.missed = size, Queue.ACTIVE, 0
         if message.sender is None and leg.carries:
             message.sender, message.dirty = sender, True
         if not message.size and leg.carries:
@@ -237,7 +239,7 @@ class Tracker:
         recipients = leg.message.recipients
         recipient = recipients.get(address)
         if recipient is None:
-            key = key_of(address)
+            key = KEYS[address]
             recipient = recipients.get(key)
             if recipient is None:
                 recipient = recipients[key] = Recipient(
@@ -269,10 +271,7 @@ class Tracker:
             book.next_of(int(time * 1000)), leg.id, address, elsewhere, outcome, dsn, service, host, ip, port,
             delay, delays, reply, session,
         ))  # fmt: skip
-        if outcome != _DEFERRED:
-            if leg.waiting:
-                leg.waiting -= 1
-        elif leg.queue != _GONE:
+        if outcome == _DEFERRED and leg.queue != _GONE:
             leg.queue = _DEFERRED_QUEUE
         if leg.kind in _ABOUT or leg.probe:
             return
@@ -289,14 +288,19 @@ class Tracker:
         status = _STATUS_AFTER[outcome]
         if outcome == _SENT:
             child = book.legs.get(reply[reply.rfind(" ") + 1 :])
+            if child is None and ip.startswith("127.") and _QUEUED_AS in reply:
+                child = book.find(reply[reply.rfind(" ") + 1 :])
             if (child is not None or reply[:1] == "f") and self._goes_on(leg, recipient, event, child):
                 return
             if service == "discard":
                 status = Status.DELETED.value
+        recipient.leg_id, recipient.changed, recipient.dirty = leg.id, time, True
         if elsewhere is not None or recipient.finals is not None:
-            status = recipient.tried(KEYS[final], status)
-        recipient.leg_id, recipient.status, recipient.changed = leg.id, status, time
-        recipient.dsn, recipient.reply, recipient.dirty = dsn, reply, True
+            whole = recipient.tried(KEYS[final], status)
+            if whole != status:  # another final address needs more attention: its reply stays
+                recipient.status = whole
+                return
+        recipient.status, recipient.dsn, recipient.reply = status, dsn, reply
 
     def _goes_on(self, leg: Leg, recipient: Recipient, event: Attempt, child: Leg | None) -> bool:
         """Whether it was sent to ourselves, to go on as another queue file, which the reply names last."""
@@ -324,8 +328,9 @@ class Tracker:
             if leg is None:
                 self.orphaned += 1
                 return
-        if leg.waiting and leg.carries and not leg.probe:
-            self._silent(leg, time)
+        if not leg.message.recipients and leg.carries and not leg.probe:
+            # Missing lines: there was somebody, but who it was and what became of it nobody can tell.
+            self._recipient(leg, UNKNOWN_ADDRESS, "", time)
         leg.queue, leg.removed, leg.held = Queue.GONE, time, None
         if not leg.accepted:
             self.book.accept(leg)
@@ -334,16 +339,6 @@ class Tracker:
         for recipient in leg.message.recipients.values():
             if recipient.status in PENDING and recipient.leg_id == leg.id and leg.carries:
                 recipient.settle(Status.UNKNOWN, time)
-
-    def _silent(self, leg: Leg, time: float) -> None:
-        """qmgr counted more recipients than lines told of: those that nobody named are unknown.
-
-        The filter names all; what qmgr counts beyond them are those that the filter took out (delrcpt).
-        """
-        if not leg.pending() and leg.message.source == Source.LOG:
-            recipient = self._recipient(leg, UNKNOWN_ADDRESS, "", time)
-            recipient.settle(Status.UNKNOWN, time, "", f"the log does not tell of {leg.waiting} recipients")
-        leg.waiting = 0
 
     def _expired(self, event: Expired) -> None:
         leg = self._known(event.queue_id)
@@ -354,7 +349,6 @@ class Tracker:
             recipient.settle(
                 Status.RETURNED, event.time, recipient.dsn, f"{words}; before: {recipient.reply}"
             )
-        leg.waiting = 0
         self.book.accept(leg)
 
     def _notification(self, event: Notification) -> None:
@@ -380,7 +374,6 @@ class Tracker:
             return
         if act == "removed":
             self.book.end(leg, time, Status.DELETED)
-            leg.waiting = 0
         elif act == "hold":
             leg.queue, leg.held = Queue.HOLD, time
             for recipient in leg.pending():
@@ -446,8 +439,10 @@ class Tracker:
     def _reject(self, event: Reject) -> None:
         node = self.book.node
         self.book.changes.rejects.append((
-            self.book.next_id(event.time), node, event.service, event.queue_id, event.stage, event.client_ip,
-            event.client_name, event.helo, event.sender, event.recipient, event.code, event.dsn, event.text,
+            self.book.next_id(event.time), node, event.service, clipped(event.queue_id), event.stage,
+            clipped(event.client_ip), event.client_name, event.helo,
+            None if event.sender is None else KEYS[event.sender],
+            None if event.recipient is None else KEYS[event.recipient], event.code, event.dsn, event.text,
         ))  # fmt: skip
 
     def _lost(self, event: Lost) -> None:
@@ -457,8 +452,6 @@ class Tracker:
             return
         if not leg.accepted:
             self.book.forget(leg)
-        elif leg.queue == Queue.HOLD and not leg.waiting and leg.message.source == Source.LOG:
-            return
 
     # conversations
 

@@ -54,6 +54,8 @@ class Ingest:
         `now` is in seconds since 1970. Returns the counts of the log so far. Raises Unavailable when the
         database does not answer: nothing was taken then, and the same chunks may be given again.
         """
+        if not log and not any((journals or {}).values()):
+            return self.counts
         with self._transaction(now) as tracker:
             for name, chunk in (journals or {}).items():
                 if chunk:
@@ -65,10 +67,8 @@ class Ingest:
             self._writer.apply(tracker.flush())
             if log:
                 self._cursors.finished(LOG, log.position, now)
-            if log or journals:
-                self._cursors.save(
-                    LOG, log.position if log else None, dump_state(tracker, self._stamps), self.counts, now
-                )
+            state = dump_state(tracker, self._stamps)
+            self._cursors.save(LOG, log.position if log else None, state, self.counts, now)
         return self.counts
 
     def reconcile(self, entries: Sequence[QueueEntry], now: float) -> None:

@@ -108,7 +108,6 @@ class Leg(Table):
     held = DoubleField(null=True)  # since when it is on hold
     removed = DoubleField(null=True)  # when Postfix removed it
     missed = SmallIntegerField(default=0)  # queue snapshots in a row that did not list it
-    waiting = IntegerField(default=0)  # recipients that Postfix still has to settle, as far as the log told
 
     class Meta:
         indexes = ((("queue_id", "node_id", "arrival"), True),)

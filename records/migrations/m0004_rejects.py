@@ -1,4 +1,4 @@
-"""Attempts that Postfix refused before there was a message, and how many recipients a leg waits for."""
+"""Attempts that Postfix refused before there was a message; the legs that are still open."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ CREATE TABLE reject (
 CREATE INDEX reject_client ON reject (client_ip, id);
 CREATE INDEX reject_sender ON reject (sender_id, id) WHERE sender_id IS NOT NULL;
 CREATE INDEX reject_recipient ON reject (recipient_id, id) WHERE recipient_id IS NOT NULL;
-ALTER TABLE leg ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX leg_open ON leg (node_id, id) WHERE queue <> 5
 """
 
 
 def up(database: Database) -> None:
-    """Make the table and the column."""
+    """Make the table and the index."""
     run(database, REJECTS)
