@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import socket
 import tomllib
@@ -378,6 +379,8 @@ def _checked(known: Setting, value: Any, where: str) -> Any:
     if not fits:
         wanted = "list of strings" if known.type is list else known.type.__name__
         raise ConfigError(f"{where}: {known.name} must be a {wanted}, not {value!r}")
+    if known.type is float and not math.isfinite(value):
+        raise ConfigError(f"{where}: {known.name} must be a finite number, not {value}")
     if known.type in (int, float) and value < 0:
         raise ConfigError(f"{where}: {known.name} must not be negative, but is {value}")
     return value

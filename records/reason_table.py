@@ -39,6 +39,11 @@ _WAIT = "Nothing to do: delivery is tried again by itself."
 _THEIR_ADMIN = "Ask the receiving side's administrator, and give them the reply below."
 
 CODES: dict[str, Entry] = {
+    "0.0": Entry(
+        Side.UNKNOWN,
+        "The code gives no closer reason.",
+        "Read the reply itself; ask the administrator of the server that gave it.",
+    ),
     # X.1: the addresses
     "1.0": Entry(Side.ADDRESS, "Something is wrong with the address.", _CHECK),
     "1.1": Entry(Side.ADDRESS, "There is no such mailbox on the receiving server.", _CHECK),
