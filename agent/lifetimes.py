@@ -142,10 +142,19 @@ def pending(node: int, now: float, shortest: float) -> list[Pending]:
 
 def shortest_lifetime(policies: PolicySet) -> float:
     """The shortest lifetime that any policy grants, in seconds."""
+    return min(_lifetimes(policies))
+
+
+def longest_lifetime(policies: PolicySet) -> float:
+    """The longest lifetime that any policy grants, in seconds."""
+    return max(_lifetimes(policies))
+
+
+def _lifetimes(policies: PolicySet) -> list[float]:
     found = [policies.lifetime(direction, "", "") for direction in Direction]
     for scope in policies.scopes:
         found += [float(value) for name, value in scope.fields.items() if name.endswith(".lifetime")]
-    return min(found)
+    return found
 
 
 def enforce(

@@ -31,13 +31,19 @@ from mailweir.policies.scopes import PolicySet
 from mailweir.postlog.follow import Chunk, Follower, open_read_only
 from mailweir.postlog.queue import parse_listing
 from mailweir.records.ingest import Ingest
+from mailweir.records.purge import purge
+from mailweir.records.texts import index_texts
 
 log = logging.getLogger("mailweir.agent")
 
+_BEHIND = 1 << 16  # bytes of the log not taken in: more is a backlog, to be worked off before other duties
+_FORGET_EVERY = 43_200.0  # seconds; purge relies on less than two days
 _RETRY_AFTER = 1.0  # seconds to wait when something we depend on is away
 _PUBLISH_EVERY = 2.0  # seconds
 _NOTICES_EVERY = 2.0  # seconds
 _REPORT_EVERY = 5.0  # seconds
+_TEXTS_EVERY = 1.0  # seconds
+_PURGE_EVERY = 60.0  # seconds
 _POSTCONF_EVERY = 300.0  # seconds
 _LOAD_SHARE = 50  # loading the policies may take this part of the time at most
 
@@ -76,15 +82,18 @@ class Agent:
 
     def turn(self) -> bool:
         """Do what is due; whether to go on without a pause. Raises Unavailable and PeeweeException."""
-        more = self._follow()
+        behind = self._follow() >= _BEHIND
+        more = behind
         self._every(_POSTCONF_EVERY, "postconf", self._read_postconf)
         self._every(_PUBLISH_EVERY, "policies", self._publish)
         more = self._guarded("commands", self._commands.run) or more
         more = self._guarded("unlock", lambda: self._door.serve(self._commands.unlock)) or more
-        if not more:
+        if not behind:  # what the records do not know yet must not look like something that is missing
             self._every(self._config.postfix.queue_interval, "queue", self._reconcile)
             self._every(self._config.agent.lifetimes_interval, "lifetimes", self._lifetimes)
             self._every(_NOTICES_EVERY, "notices", self._notices)
+        self._every(_TEXTS_EVERY, "texts", self._index_texts)
+        self._every(_PURGE_EVERY, "purge", self._purge)
         self._every(_REPORT_EVERY, "report", self._report)
         return more
 
@@ -93,23 +102,24 @@ class Agent:
         self._log.close()
         self._door.close()
 
-    def _follow(self) -> bool:
+    def _follow(self) -> int:
         """Take in what is new: journals before the log lines that mention their queue files.
+
+        Returns how many bytes of the log are left.
 
         What was read while the database does not answer stays owed, and is taken in first the next time.
         """
         self._owed_log = chunk = self._owed_log or self._log.read(self._config.agent.batch)
-        some = bool(chunk)
         while journals := self._owed_journals or self._journals.read():
             self._owed_journals = journals
             self._take(journals, None)
             self._owed_journals = {}
-            some = True
         self._take({}, chunk)
         self._owed_log = None
-        if not some:
+        left = self._log.lag()
+        if left < _BEHIND:
             self._health.log_time = self._clock()
-        return some
+        return left
 
     def _take(self, journals: Mapping[str, Chunk], chunk: Chunk | None) -> None:
         counts = self._ingest.take(journals=journals, log=chunk, now=self._clock())
@@ -130,6 +140,8 @@ class Agent:
 
     def _read_postconf(self) -> None:
         self._postfix = postconf.read(self._config)
+        if problem := postconf.contradiction(self._postfix, lifetimes.longest_lifetime(self._policies)):
+            raise ConfigError(problem)
 
     def _publish(self) -> None:
         began = self._monotonic()
@@ -151,6 +163,17 @@ class Agent:
     def _notices(self) -> None:
         self._outbox.write(self._policies)
         self._outbox.send()
+
+    def _index_texts(self) -> None:
+        index_texts(self._database, self._config.records.index_batch)
+
+    def _purge(self) -> None:
+        done = purge(self._database, self._config.records, self._clock())
+        if done.more:
+            self._due["purge"] = self._monotonic()
+        self._every(_FORGET_EVERY, "addresses", self._ingest.forget_addresses)
+        if done.addresses:
+            self._ingest.forget_addresses()
 
     def _report(self) -> None:
         now = self._clock()
