@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,7 +173,11 @@ class Postfix:
             raise CommandFailed(f"sendmail failed: {done.stderr.decode(errors='replace').strip()}")
 
     def rotate(self) -> None:
-        """Rename the log and begin a new one, as logrotate with its postrotate script would."""
+        """Rename the log and begin a new one; Postfix names it by the second, so at most once in each."""
+        wait_for(
+            lambda: not self.log.with_name(f"{self.log.name}.{time.strftime('%Y%m%d-%H%M%S')}").exists(),
+            "the next second",
+        )
         self.command("postfix", "logrotate")
 
     def _main(self) -> str:

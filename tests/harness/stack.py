@@ -79,14 +79,15 @@ class Sender:
         self.postfix.stop()
 
     def send(self, count: int, sender: str, domain: str, *, size: int = 2000) -> set[str]:
-        """Hand so many messages in with smtp-source, each to another recipient; returns the recipients."""
+        """Begin to hand in so many messages with smtp-source, each to another recipient; returns those."""
         target = f"127.0.0.1:{self.postfix.smtp_port}"
         options = ["-N", "-s", "4", "-m", str(count), "-l", str(size), "-f", sender, "-t", f"to@{domain}"]
-        subprocess.run(["smtp-source", *options, target], check=True, capture_output=True)
+        self._source = subprocess.Popen(["smtp-source", *options, target])
         return {f"{number}to@{domain}" for number in range(1, count + 1)}
 
     def wait_until_sent(self, *, deadline: float = 90.0) -> None:
-        """Wait until everything has been accepted."""
+        """Wait until everything has been handed in and accepted."""
+        assert self._source.wait(deadline) == 0, "smtp-source gave up"
         wait_for(
             lambda: not self.postfix.queue(),
             "the sender's queue to empty",
