@@ -112,6 +112,10 @@ class Ingest:
                 raise
             raise Unavailable(f"the database does not take records: {str(error).strip()}") from error
 
+    def forget_addresses(self) -> None:
+        """Ask the database for address numbers anew: records/purge.py removes those that nothing names."""
+        self._writer.addresses.forget()
+
     @contextlib.contextmanager
     def _transaction(self, now: float) -> Iterator[Tracker]:
         """All or nothing; after a failure the tracker is loaded anew, as it has seen what was not written."""

@@ -19,8 +19,12 @@ IN_ONE_QUERY = 500
 class Addresses:
     """Numbers of the addresses seen last, and the way to all others."""
 
-    def __init__(self, execute: Any, execute_many: Any) -> None:
-        """execute(sql, values) -> cursor; execute_many(sql, rows). Both take ? for parameters."""
+    def __init__(self, execute: Any, execute_many: Any, *, lock: bool) -> None:
+        """execute(sql, values) -> cursor; execute_many(sql, rows). Both take ? for parameters.
+
+        lock: keep another node from purging what was looked up, until the transaction ends (PostgreSQL).
+        """
+        self._lock = " FOR KEY SHARE" if lock else ""
         self._execute = execute
         self._execute_many = execute_many
         self._numbers: dict[str, int] = {}
@@ -56,5 +60,5 @@ class Addresses:
 
     def _select(self, some: Sequence[str]) -> dict[str, int]:
         marks = ",".join("?" * len(some))
-        rows = self._execute(f"SELECT address, id FROM address WHERE address IN ({marks})", some)
+        rows = self._execute(f"SELECT address, id FROM address WHERE address IN ({marks}){self._lock}", some)
         return dict(rows.fetchall())

@@ -24,7 +24,7 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.is_sqlite = isinstance(database, SqliteDatabase)
-        self.addresses = Addresses(self.execute, self.execute_many)
+        self.addresses = Addresses(self.execute, self.execute_many, lock=not self.is_sqlite)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> Any:
         """Run one statement with ? for parameters; returns the cursor."""

@@ -136,7 +136,7 @@ class _Batch:
             return 0
         some = numbers(row[0] for row in due)
         if not is_sqlite(self._database):  # wait for whoever has just looked one of them up
-            self._rows(f"SELECT id FROM address WHERE id IN ({some}) FOR UPDATE")
+            self._rows(f"SELECT id FROM address WHERE id IN ({some}) ORDER BY id FOR UPDATE")
         unused = [
             row[0] for row in self._rows(f"SELECT x.id FROM address x WHERE x.id IN ({some}) AND {_UNUSED}")
         ]
