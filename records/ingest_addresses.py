@@ -7,7 +7,6 @@ another node may have been first with.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import Any
 
 from mailweir.records.text import fold, reversed_domain
@@ -32,12 +31,13 @@ class Addresses:
     def numbers(self, addresses: Iterable[str]) -> dict[str, int]:
         """A dictionary that holds at least these addresses' numbers; new ones are entered."""
         known = self._numbers
-        missing = sorted({address for address in addresses if address not in known})
+        wanted = set(addresses)
+        missing = sorted(wanted - known.keys())
         if not missing:
             return known
         if len(known) + len(missing) > MOST:
-            for address in list(islice(known, len(known) // 2)):
-                del known[address]
+            known.clear()
+            missing = sorted(wanted)
         for start in range(0, len(missing), IN_ONE_QUERY):
             self._resolve(missing[start : start + IN_ONE_QUERY])
         return known
