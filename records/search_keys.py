@@ -16,7 +16,7 @@ from mailweir.records.sql import Budget, OutOfTime, Sql, numbers, one, rows, sql
 
 VERY_FEW = 200  # candidates that are checked before anything else
 NAMED = 2_000  # candidates that a statement names one by one
-MANY = 50_000  # beyond that many, a way's candidates are not counted
+MANY = 10_000  # beyond that many, a way's candidates are not counted
 PROBE = 1_000  # newest rows that are looked at first
 SECOND_PROBE = 10_000  # and at most that many more when some of the first matched
 WINDOW_SECONDS = 0.015  # a window that took less is followed by a wider one
