@@ -23,6 +23,10 @@ _NAMES = (
     (b"7kSt", "ZPAQ archive"),
     (b"zPQ", "ZPAQ archive"),
     (b"ZOO 2", "ZOO archive"),
+    (b"Salted__", "encrypted with openssl"),
+    (b"age-encryption.org/", "encrypted with age"),
+    (b"AES", "encrypted with AES Crypt"),
+    (b"\xc0\xb9\x07\x2e", "encrypted with AxCrypt"),
 )
 
 
@@ -32,4 +36,4 @@ def look(walk: Walk, item: Item) -> None:
     for signature, name in _NAMES:
         if head.startswith(signature):
             raise Unsupported(name)
-    raise Unsupported("ACE archive")
+    raise Unsupported("ACE archive" if head[7:14] == b"**ACE**" else "one part of a split archive")

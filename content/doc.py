@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -23,6 +24,7 @@ _REVISIONS = {
     0xC63F: "paragraph formatting",
     0xC66F: "paragraph formatting",
 }
+_PICTURE = re.compile(rb'INCLUDEPICTURE\s+"?\s*([!-~]{4,2000})', re.I)
 _SIZES = (1, 1, 2, 4, 2, 2, 0, 3)  # of operands, by the operation's upper three bits
 
 
@@ -46,6 +48,9 @@ def inspect(walk: Walk, item: Item, ole: olefile.OleFileIO, path: list[str]) -> 
     what = _revision(main, table)
     if what:
         walk.found("tracking", item, f"tracked {what}")
+    picture = _PICTURE.search(main) or _PICTURE.search(main.replace(b"\0", b""))
+    if picture:
+        ooxml.relation(walk, item, "image", picture[1].decode("latin-1"))
     template = _template(_part(main, table, _ASSOCIATED))
     if template:
         ooxml.relation(walk, item, "attachedtemplate", template)

@@ -45,6 +45,9 @@ class Reader(io.RawIOBase):
         self._view = memoryview(data)
         self._at = 0
 
+    def __repr__(self) -> str:
+        return "the file"
+
     def readable(self) -> bool:
         return True
 

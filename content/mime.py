@@ -41,6 +41,8 @@ def look(walk: Walk, item: Item) -> None:
         part = f"{entity.number}/{name}" if name else entity.number
         leaf = Item(part, name.rsplit("/", 1)[-1], body, item.depth + 1, header.type)
         walk.attachment(leaf)
+        if header.type == "message/partial":
+            walk.found("unsupported", leaf, "a fragment of a message, to be put together by the reader")
         before = walk.count
         walk.look(leaf)
         if walk.count == before and header.says_enveloped:

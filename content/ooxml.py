@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mailweir.content import zip_members
+from mailweir.content import wordml, zip_members
 from mailweir.content.item import Item
 from mailweir.content.walk import Walk
 
@@ -16,63 +16,54 @@ if TYPE_CHECKING:
     from mailweir.content.zip import Archive
 
 TYPES = "[Content_Types].xml"
-_ITEM = re.compile(rb"<(?:\w+:)?(?:Override|Default)\b[^>]*>", re.S)
-_ATTRIBUTE = re.compile(rb"""\b([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.S)
-_VBA = b"vnd.ms-office.vbaproject"
-_SHEET = (b"macrosheet",)
-_TRACKED = re.compile(
-    rb"<w:(ins|del|moveFrom|moveTo|cellIns|cellDel|cellMerge|numberingChange|"
-    rb"(?:r|p|sect|tbl|tblGrid|tblPrEx|tc|tr)(?:Pr)?Change)[\s>]"
-)
-_SETTING = re.compile(rb"<w:trackRevisions(?:\s+w:val\s*=\s*[\"'](\w+)[\"'])?\s*/?>")
+_PART = re.compile(rb"<(?:\w+:)?(?:Override|Default)\b([^>]*)>")
+_RELATION = re.compile(rb"<(?:\w+:)?Relationship\b([^>]*)>")
+_ATTRIBUTE = re.compile(rb"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_SPACE = b"\xef\xbb\xbf \r\n\t"
+_MACROS = {b"vnd.ms-office.vbaproject": "VBA", b"macrosheet": "Excel 4.0 macro sheet"}
 _REMOTE = re.compile(r"(?:https?|ftp|webdav):|\\\\|//|file:/*\\\\|file://[^/\\]|file:////+[^/]|mhtml:", re.I)
-_STORY = re.compile(
-    r"(?:^|/)(?:document|header|footer|footnotes|endnotes|comments|glossary)[^/]*\.xml$", re.I
-)
 
 
 def inspect(walk: Walk, item: Item, archive: Archive) -> set[str]:
     """Report what is seen; returns the names that need no further look."""
     types = archive.text(TYPES)
     word = b"wordprocessingml" in types or b"ms-word" in types
-    macros(walk, item, types)
-    for name in archive.by_name:
+    _macros(walk, item, archive, types)
+    plain = {entry.name for entry in archive.entries if _is_plain_xml(archive, entry.name)}
+    for name in plain:
         if name.endswith(".rels"):
             relations(walk, item, archive.text(name))
-        elif word and name.endswith("settings.xml"):
-            settings(walk, item, archive.text(name))
-        elif word and _STORY.search(name):
-            tracked(walk, item, archive.text(name))
-    return {entry.name for entry in archive.entries if _is_plain_xml(archive, entry.name)}
+        elif word and not name.endswith(".vml"):
+            wordml.inspect(walk, item, archive.text(name))
+    return plain
 
 
-def macros(walk: Walk, item: Item, types: bytes) -> None:
-    """Content types that only files with macros have."""
-    low = types.lower()
-    if _VBA in low:
-        walk.found("macro", item, "VBA")
-    if any(sheet in low for sheet in _SHEET):
-        walk.found("macro", item, "Excel 4.0 macro sheet")
+def _macros(walk: Walk, item: Item, archive: Archive, types: bytes) -> None:
+    """Parts that are there and whose content type only macros have."""
+    for tag in _PART.finditer(types):
+        found = attributes(tag[1])
+        what = macro_type(found.get(b"ContentType", b""))
+        name = found.get(b"PartName", b"").decode("utf-8", "replace").lstrip("/")
+        extension = "." + found.get(b"Extension", b"").decode("utf-8", "replace")
+        if what and (name in archive.by_name or any(one.endswith(extension) for one in archive.by_name)):
+            walk.found("macro", item, what)
 
 
-def settings(walk: Walk, item: Item, text: bytes) -> None:
-    """Word's track-changes switch."""
-    switch = _SETTING.search(text)
-    if switch and switch[1] not in (b"0", b"false", b"off"):
-        walk.found("tracking", item, "revision tracking is on")
+def macro_type(content_type: bytes) -> str:
+    """Which macros a content type stands for; empty when for none."""
+    low = content_type.lower()
+    return next((what for mark, what in _MACROS.items() if mark in low), "")
 
 
-def tracked(walk: Walk, item: Item, text: bytes) -> None:
-    """Tracked revisions in a story of a Word document."""
-    change = _TRACKED.search(text)
-    if change:
-        walk.found("tracking", item, f"tracked revision (w:{change[1].decode()})")
+def attributes(tag: bytes) -> dict[bytes, bytes]:
+    """The attributes of one XML tag."""
+    return {key: one or other for key, one, other in _ATTRIBUTE.findall(tag)}
 
 
 def relations(walk: Walk, item: Item, text: bytes) -> None:
     """Relationships to macros, and to what stands elsewhere."""
-    for tag in re.finditer(rb"<(?:\w+:)?Relationship\b([^>]*)>", text):
-        found = {key: one or other for key, one, other in _ATTRIBUTE.findall(tag[1])}
+    for tag in _RELATION.finditer(text):
+        found = attributes(tag[1])
         kind = found.get(b"Type", b"").rsplit(b"/", 1)[-1].lower()
         if kind == b"vbaproject":
             walk.found("macro", item, "VBA")
@@ -95,6 +86,5 @@ def _is_plain_xml(archive: Archive, name: str) -> bool:
     """XML is known by now; only its beginning is unpacked, to see that it is nothing else by that name."""
     if not name.endswith((".xml", ".rels", ".vml")):
         return False
-    return zip_members.peek(archive.item.data, archive.by_name[name], 256).lstrip(b"\xef\xbb\xbf \r\n\t")[
-        :1
-    ] in (b"<", b"")
+    head = zip_members.peek(archive.item.data, archive.by_name[name], 256)
+    return not head or head.startswith((b"\xff\xfe", b"\xfe\xff")) or head.lstrip(_SPACE).startswith(b"<")

@@ -44,7 +44,7 @@ def _opened(walk: Walk, item: Item) -> pikepdf.Pdf | None:
         except pikepdf.PdfError as error:
             if "unsupported encryption" in str(error):
                 return None
-            raise Corrupt(str(error).rpartition("): ")[2] or str(error)) from error
+            raise Corrupt(str(error).removeprefix("stream the file").lstrip(" (,:")) from error
         if pdf.is_encrypted:
             walk.unlocked("encrypted-pdf")
         return pdf

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mailweir.content import pgp_packets, transfer
 from mailweir.content.item import Buffer, Item
-from mailweir.content.sniff import says_pgp
+from mailweir.content.sniff import HEAD, looks_like_entity, says_pgp
 from mailweir.content.walk import Walk
 
 MARK = b"-----BEGIN PGP MESSAGE"
@@ -42,6 +42,8 @@ def look(walk: Walk, item: Item) -> None:
             body = pgp_packets.body_of(data, packet)
             length = body[1] if len(body) > 1 else 0
             inside = item.member(body[2 : 2 + length].decode("utf-8", "replace") or "pgp", body[6 + length :])
+            if looks_like_entity(inside.data[:HEAD]):
+                inside.type = "message/rfc822"
             walk.opened(inside)
             walk.look(inside)
 

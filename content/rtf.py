@@ -13,6 +13,7 @@ _REVISION = re.compile(rb"(?<!\\)\\(revisions|revised|deleted|mvf|mvt)(?![a-z0-9
 _FORMATTING = re.compile(rb"(?<!\\)\\(?:crauth|pnrauth|srauth)(?:[1-9]\d*)(?!\d)")
 _TEMPLATE = re.compile(rb"\{\\\*\\template\s+([^{}]{1,2000})\}")
 _PICTURE = re.compile(rb'INCLUDEPICTURE\s+(?:\\[a-z*]\s+\w*\s*)*"?([^"\s}]{1,2000})', re.I)
+_BRACE = re.compile(rb"[{}]")
 _OBJECT = re.compile(rb"\\objdata\b")
 _JUNK = re.compile(rb"\\[a-z]+-?\d* ?|\{\\\*[^{}]*\}", re.I)
 
@@ -38,8 +39,8 @@ def look(walk: Walk, item: Item) -> None:
 
 def _object(walk: Walk, item: Item, index: int, start: int) -> None:
     stop, level = start, 0
-    for brace in re.finditer(rb"[{}]", item.data[start:]):
-        stop = start + brace.start()
+    for brace in _BRACE.finditer(item.data, start):
+        stop = brace.start()
         level += 1 if brace[0] == b"{" else -1
         if level < 0:
             break

@@ -10,6 +10,7 @@ from py7zr.exceptions import ArchiveError, PasswordRequired, UnsupportedCompress
 
 from mailweir.content import archives, sevenzip_header
 from mailweir.content.item import Collector, Item, file_of
+from mailweir.content.sniff import is_volume
 from mailweir.content.trouble import Corrupt, Unsupported
 from mailweir.content.walk import Walk
 
@@ -28,6 +29,8 @@ _ERRORS = (
 def look(walk: Walk, item: Item) -> None:
     """Report encryption of contents or of the directory itself; open the rest."""
     if sevenzip_header.is_cut_off(item.data):
+        if is_volume(item.name):
+            raise Unsupported("one part of a split archive")
         raise Corrupt("cut off")
     try:
         with py7zr.SevenZipFile(file_of(item.data)) as archive:

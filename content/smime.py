@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mailweir.content import inflate
 from mailweir.content.item import Buffer, Collector, Item
+from mailweir.content.sniff import HEAD, looks_like_entity
 from mailweir.content.trouble import Corrupt, LimitExceeded
 from mailweir.content.walk import Walk
 
@@ -77,7 +78,7 @@ def _content(walk: Walk, item: Item, info: Element, kind: str) -> None:
     inside = item.member("smime", content)
     if kind == "compressed":
         walk.opened(inside)
-    if content[:9].lower().startswith((b"content-", b"mime-vers")):
+    if looks_like_entity(content[:HEAD]):
         inside.type = "message/rfc822"
     walk.look(inside)
 

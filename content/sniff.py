@@ -65,10 +65,17 @@ _START = (
     (b"7kSt\xa0", "closed"),
     (b"zPQ", "closed"),
     (b"ZOO 2", "closed"),
+    # Files encrypted by other programs.
+    (b"Salted__", "closed"),
+    (b"age-encryption.org/", "closed"),
+    (b"AES\x01\0", "closed"),
+    (b"AES\x02\0", "closed"),
+    (b"\xc0\xb9\x07\x2e\x4f\x93\xf1\x46", "closed"),
 )
 _BY_FIRST: dict[int, list[tuple[bytes, str]]] = {}
 for _signature in _START:
     _BY_FIRST.setdefault(_signature[0][0], []).append(_signature)
+_VOLUME = re.compile(r"\.(?:(?:7z|zip|rar|tar|gz|bz2|xz)\.\d{3}|z\d\d)\Z", re.I)
 _BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _LHA = re.compile(rb"..-(?:lh[0-7ds]|lz[45s]|pm[0-2])-", re.S)
 _PDF = re.compile(rb"%PDF-\d")
@@ -80,6 +87,7 @@ _CMS = re.compile(
 _TEXT = bytes({7, 8, 9, 10, 11, 12, 13, 27, *range(32, 256)})
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|\?mso|pkg:|w:|office:)", re.I)
 _HEADER = re.compile(rb"(?:>?From [^\n]*\n)?(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+", re.S)
+_CONTENT_TYPE = re.compile(rb"^content-type:\s*\w+/", re.I | re.M)
 _MAIL = re.compile(
     rb"^(received|return-path|from|date|mime-version|message-id|delivered-to|content-type|subject|to):",
     re.I | re.M,
@@ -99,7 +107,14 @@ def sniff(item: Item) -> str:
         return format_
     if pgp_packets.looks_like(data, declared=says_pgp(item)):
         return "pgp"
-    return "zip" if zip_directory.stands_at_end(data) else ""
+    if zip_directory.stands_at_end(data):
+        return "zip"
+    return "volume" if is_volume(item.name) else ""
+
+
+def is_volume(name: str) -> bool:
+    """Whether the name is that of one piece of a split archive, whose own bytes need not show anything."""
+    return _VOLUME.search(name) is not None
 
 
 def says_pgp(item: Item) -> bool:
@@ -165,6 +180,12 @@ def looks_like_mail(head: bytes) -> bool:
     """Whether this begins like an RFC 5322 message: a header block with at least two of its fields."""
     block = _HEADER.match(head)
     return block is not None and len({name.lower() for name in _MAIL.findall(block[0])}) >= 2
+
+
+def looks_like_entity(head: bytes) -> bool:
+    """Whether what was signed or compressed is a MIME entity: a header block that names a content type."""
+    block = _HEADER.match(head)
+    return block is not None and _CONTENT_TYPE.search(block[0]) is not None
 
 
 def is_message(data: Buffer) -> bool:

@@ -6,11 +6,18 @@ import re
 
 from mailweir.content import pgp, transfer, uu
 from mailweir.content.item import Item
+from mailweir.content.trouble import Unsupported
 from mailweir.content.walk import Walk
 
 _PEM = re.compile(rb"-----BEGIN (?:PKCS7|CMS)-----(.{1,200000000}?)(?:-----END|\Z)", re.S)
 # SYLK, Excel's old text format: the option E marks a macro sheet.
 _SYLK_MACROS = re.compile(rb"^O;(?:[^;\r\n]*;)*E[;\r\n]", re.M)
+_AGE = b"-----BEGIN AGE ENCRYPTED FILE-----"
+
+
+def mime_of(name: str) -> str:
+    """pkcs7 for the names that S/MIME files have."""
+    return "pkcs7" if name.lower().endswith((".p7m", ".p7c", ".p7s", ".p7")) else ""
 
 
 def look(walk: Walk, item: Item) -> None:
@@ -27,3 +34,7 @@ def look(walk: Walk, item: Item) -> None:
     if data.find(b"-----BEGIN PKCS7") >= 0 or data.find(b"-----BEGIN CMS") >= 0:
         for pem in _PEM.finditer(data):
             walk.member(item, "", transfer.base64(pem[1]))
+    if data[:2] == b"MI" and "pkcs7" in item.type + mime_of(item.name):
+        walk.member(item, "", transfer.base64(data[:]))
+    if data.find(_AGE) >= 0:
+        raise Unsupported("encrypted with age")

@@ -24,6 +24,7 @@ HERE = {  # cheap and safe: looked at in the worker itself
     "utf16": "utf16",
     "closed": "closed",
     "arj": "closed",
+    "volume": "closed",
     "rpmsg": "rpmsg",
 }
 ISOLATED = {  # opened in a child process

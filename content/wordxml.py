@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from mailweir.content import ooxml, transfer
+from mailweir.content import ooxml, transfer, wordml
 from mailweir.content.item import Item
 from mailweir.content.walk import Walk
 
+_TYPE = re.compile(rb"""pkg:contentType\s*=\s*["']([^"']*)""")
 _BINARY = re.compile(rb"<(?:pkg:binaryData|w:binData|w:docOleData|o:OLEObject)\b[^>]*>([A-Za-z0-9+/=\s]+)<")
 _OLD = re.compile(rb"""w:type\s*=\s*["']Word\.(Insertion|Deletion|Formatting|Numbering)["']""")
 _OLD_MACROS = re.compile(rb"""w:macrosPresent\s*=\s*["']yes["']""")
@@ -17,9 +18,11 @@ _OLD_TEMPLATE = re.compile(rb"""<w:attachedTemplate\s+w:val\s*=\s*["']([^"']*)""
 def look(walk: Walk, item: Item) -> None:
     """What ooxml.py looks for in parts of their own stands here in one file."""
     text = item.data[:]
-    ooxml.macros(walk, item, text)
-    ooxml.settings(walk, item, text)
-    ooxml.tracked(walk, item, text)
+    for tag in _TYPE.finditer(text):
+        what = ooxml.macro_type(tag[1])
+        if what:
+            walk.found("macro", item, what)
+    wordml.inspect(walk, item, text)
     ooxml.relations(walk, item, text)
     if _OLD_MACROS.search(text):
         walk.found("macro", item, "VBA")

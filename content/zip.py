@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from mailweir.content import odf, ooxml, zip_members, zip_unlock
 from mailweir.content.item import Buffer, Item
+from mailweir.content.sniff import is_volume
 from mailweir.content.trouble import Corrupt, LimitExceeded, Unsupported
 from mailweir.content.walk import Walk
 from mailweir.content.zip_directory import Directory, Entry, local_entries, read
@@ -31,8 +32,15 @@ class Archive:
         if not entry or entry.encryption:
             return b""
         if name not in self._kept:
-            self._kept[name] = self.content(entry)
+            self._kept[name] = _utf8(self.content(entry)[:])
         return self._kept[name][:]
+
+
+def _utf8(text: bytes) -> bytes:
+    """XML may be in UTF-16, which the searches for names would not see."""
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return text.decode("utf-16", "replace").encode("utf-8", "replace")
+    return text
 
 
 def look(walk: Walk, item: Item) -> None:
@@ -41,7 +49,7 @@ def look(walk: Walk, item: Item) -> None:
         directory = read(item.data)
     except Corrupt:
         _encrypted(walk, item, local_entries(item.data))
-        if item.data[:4] == b"PK\x07\x08":
+        if item.data[:4] == b"PK\x07\x08" or is_volume(item.name):
             raise Unsupported("one part of a split archive") from None
         raise
     if directory.encrypted:

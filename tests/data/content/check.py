@@ -75,7 +75,7 @@ def by_gpg(path: Path) -> bool | None:
 
 def by_openssl(path: Path) -> bool | None:
     """Whether openssl names an enveloped type in the outermost structure."""
-    if path.suffix != ".p7m":
+    if path.suffix != ".p7m" or not path.read_bytes().startswith(b"0"):
         return None
     shown = run("openssl", "asn1parse", "-inform", "DER", "-in", path).stdout[:400]
     return b"nvelopedData" in shown

@@ -302,6 +302,11 @@ def _split(corpus: Corpus, work: Path) -> None:
     (work / "big.bin").write_bytes(noise(200_000))
     run("zip", "-s", "64k", work / "split.zip", "big.bin", cwd=work)
     run("zip", "-s", "64k", "-P", PASSWORD, work / "slock.zip", "big.bin", cwd=work)
+    for name, options, kinds in (("plain", [], []), ("locked", [f"-p{PASSWORD}"], ["encrypted-zip"])):
+        run("7z", "a", "-v64k", *options, work / f"{name}.7z", "big.bin", cwd=work)
+        run("7z", "a", "-v64k", *options, work / f"{name}.zip", "big.bin", cwd=work)
+        corpus.take(work / f"{name}.7z.001", f"volumes-{name}.7z.001", "unsupported")
+        corpus.take(work / f"{name}.zip.001", f"volumes-{name}.zip.001", "unsupported", *kinds)
     corpus.take(work / "split.z01", "split-first.z01", "unsupported")
     corpus.take(work / "split.zip", "split-last.zip", "unsupported")
     corpus.take(work / "slock.z01", "split-locked-first.z01", "encrypted-zip", "unsupported")

@@ -59,6 +59,15 @@ def _plain(corpus: Corpus) -> None:
     )
     corpus.add("talks-of-begin.eml", mail("begin 644 with the words\nand end\nbegin the day\n"))
     corpus.add("random.bin", noise(5000, 21))
+    partial = 'Content-Type: message/partial; id="x"; number=1; total=2'
+    corpus.add("partial.eml", raw(partial, "From: a@example.com\r\n\r\nThe first half"), "unsupported")
+    corpus.add("openssl.bin", b"Salted__" + noise(200), "unsupported")
+    corpus.add(
+        "notes.age", b"age-encryption.org/v1\n-> X25519 " + noise(40).hex().encode() + b"\n", "unsupported"
+    )
+    corpus.add("armoured.age", b"-----BEGIN AGE ENCRYPTED FILE-----\nYWdlLWVuY3J5cHRpb24=\n", "unsupported")
+    for name in ("archive.7z.002", "archive.zip.003", "archive.z02"):
+        corpus.add(f"volume-{name}", noise(900, 23), "unsupported")
     for seed in range(30, 50):
         corpus.add(f"random-{seed}.bin", noise(3000, seed))
     for first in (0x84, 0x85, 0x8C, 0xA3, 0xA4, 0xC1, 0xC3, 0xC9, 0xD2, 0xD4):
@@ -106,6 +115,8 @@ def _smime(corpus: Corpus, work: Path) -> None:
     pem = run("openssl", "cms", "-encrypt", "-aes128", "-outform", "PEM", "-in", body, cert)
     corpus.add("smime.pem", pem, "smime-encrypted")
     corpus.add("smime-pem.eml", mail(pem.decode()), "smime-encrypted")
+    bare = b"".join(pem.splitlines()[1:-1])
+    corpus.add("smime-bare-base64.p7m", bare, "smime-encrypted")
     password = run(
         "openssl", "cms", "-encrypt", "-aes128", "-pwri_password", "x", "-outform", "DER", "-in", body
     )

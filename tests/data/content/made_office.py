@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import struct
 import tarfile
+import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from corpus import TEXT, Corpus, noise
@@ -246,6 +248,17 @@ def _tracking(corpus: Corpus) -> None:
         corpus.add(
             f"switch-{index}.docx", docx(settings=f"<w:trackRevisions{value}/>"), *([kind] if kind else [])
         )
+    inserted = docx(para.format(bodies["ins"]))
+    renamed = _rewritten(inserted, lambda text: text.replace(b"w:", b"ns0:").replace(b":w=", b":ns0="))
+    corpus.add("tracked-prefix.docx", renamed, "tracking")
+    wide = _rewritten(inserted, lambda text: text.replace(b"UTF-8", b"UTF-16").decode().encode("utf-16"))
+    corpus.add("tracked-utf16.docx", wide, "tracking")
+    for name, target, kinds in (("remote", "http://example.com/p.png", ["tracking"]), ("local", "p.png", [])):
+        field = f'<w:r><w:instrText> INCLUDEPICTURE "{target}" \\d </w:instrText></w:r>'
+        corpus.add(f"field-{name}.docx", docx(para.format(field)), *kinds)
+    for edit, kinds in (("trackedChanges", ["tracking"]), ("readOnly", [])):
+        settings = f'<w:documentProtection w:edit="{edit}" w:enforcement="1"/>'
+        corpus.add(f"protected-{edit}.docx", docx(settings=settings), *kinds)
     corpus.add(
         "rsids.docx", docx(settings='<w:rsids><w:rsidRoot w:val="00A77427"/></w:rsids><w:doNotTrackMoves/>')
     )
@@ -291,9 +304,17 @@ def _tracking(corpus: Corpus) -> None:
         corpus.add(f"image-{name}.odt", _odt(odt.format(target)), *kinds)
 
 
-def _odt(content: str) -> bytes:
-    import zipfile
+def _rewritten(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """A Word file with the text of its main part changed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            text = old.read(name)
+            new.writestr(name, change(text) if name == "word/document.xml" else text)
+    return out.getvalue()
 
+
+def _odt(content: str) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
