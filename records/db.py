@@ -27,7 +27,7 @@ PRAGMAS = {
     "synchronous": "normal",
     "foreign_keys": 1,
     "cache_size": -32_000,  # KiB
-    "mmap_size": 1 << 30,
+    "mmap_size": 64 << 20,  # bytes; counted as memory of every process
     "temp_store": "memory",
 }
 
