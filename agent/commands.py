@@ -8,45 +8,28 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import cast
+from collections.abc import Callable, Sequence
 
 from peewee import Database
 
-from mailweir.agent import envelope, plan, rescan
-from mailweir.agent.divide import WAS_NOT_HELD, Divider, Halves, choose, read_note
-from mailweir.agent.envelope import Envelope
-from mailweir.agent.queue import BATCH, SHORT_ID_SLACK, Outcome, QueueHelper, Target
+from mailweir.agent import plan
+from mailweir.agent.aim import Aim, Job, Stays, target_of, was_held
+from mailweir.agent.divide import Divider, Halves, read_note
+from mailweir.agent.queue import BATCH, QueueHelper
 from mailweir.agent.request import request
-from mailweir.agent.rescan import Addressee
+from mailweir.agent.rescan import Retry, Scanner
 from mailweir.agent.unlock import Wish, check_attempts
 from mailweir.config import Config
-from mailweir.content.findings import Class
 from mailweir.errors import MailweirError, Refused, Unavailable
 from mailweir.policies.scopes import PolicySet
-from mailweir.policies.verdict import Action
-from mailweir.postlog.queue_id import arrival_us
-from mailweir.records import audit, ids
-from mailweir.records.models import Address, Command, Leg, Message, Recipient
+from mailweir.records import audit
+from mailweir.records.models import Command
 from mailweir.records.text import storable
-from mailweir.records.words import PENDING, CommandState, Direction
+from mailweir.records.words import CommandState
 
 log = logging.getLogger("mailweir.agent")
 
-ID_FIELD = b"x-mailweir-id:"
-_HEADER_READ = 1 << 18  # bytes of a message in which our header field is looked for
-
-
-@dataclass
-class Job:
-    """A command under way: what it aims at, what stands there now, and what is to be done."""
-
-    command: Command
-    target: Target
-    seen: Envelope
-    verb: str = ""
-    remark: str = ""  # what the result begins with
+SCANS = 4  # messages scanned again in one run, so that the agent's other duties wait seconds and not minutes
 
 
 class Commands:
@@ -57,7 +40,7 @@ class Commands:
         config: Config,
         database: Database,
         helper: QueueHelper,
-        scanner: Callable[[], rescan.Scanner],
+        scanner: Callable[[], Scanner],
         policies: Callable[[], PolicySet],
         clock: Callable[[], float],
     ) -> None:
@@ -65,9 +48,9 @@ class Commands:
         self._database = database
         self._node = config.node.number
         self._helper = helper
-        self._scanner = scanner
-        self._policies = policies
         self._clock = clock
+        self._aim = Aim(helper, policies, clock)
+        self._retry = Retry(database, helper, scanner, policies, clock)
         self._divider = Divider(config, helper, clock)
 
     def run(self) -> int:
@@ -109,9 +92,12 @@ class Commands:
         """The oldest requested ones, one for each queue file, marked as running."""
         rows = Command.select().where(Command.node_id == self._node, Command.state == CommandState.REQUESTED)
         chosen: dict[str, Command] = {}
+        scans = 0
         for command in rows.order_by(Command.id).limit(4 * BATCH):
-            if len(chosen) < BATCH:
-                chosen.setdefault(command.queue_id, command)
+            scan = command.action == "retry"
+            if len(chosen) < BATCH and not (scan and scans == SCANS) and command.queue_id not in chosen:
+                chosen[command.queue_id] = command
+                scans += scan
         batch = list(chosen.values())
         if batch:
             Command.update(state=CommandState.RUNNING, started=self._clock()).where(
@@ -125,7 +111,7 @@ class Commands:
             Command.select().where(Command.node_id == self._node, Command.state == CommandState.RUNNING)
         )
         for command in left:
-            (found,) = self._helper.read([_target(command)])
+            (found,) = self._helper.read([target_of(command)])
             if found.result == "unreadable":
                 continue
             same = found.envelope if found.result == "same" else None
@@ -146,20 +132,22 @@ class Commands:
     def _carry_out(self, batch: Sequence[Command], passwords: Sequence[str] = ()) -> None:
         jobs: dict[str, list[Job]] = {}
         for command, found in zip(
-            batch, self._helper.read([_target(command) for command in batch]), strict=True
+            batch, self._helper.read([target_of(command) for command in batch]), strict=True
         ):
             try:
-                job = self._prepare(command, found)
-                chosen = self._rescan(job, passwords) if job.verb == plan.RESCAN else self._meant(job)
+                job = self._aim.prepare(command, found)
                 if job.verb == plan.RESCAN:
-                    job.verb = plan.verb("force", job.seen.queue, *self._ages(job))
+                    chosen = self._retry.scan(job, self._aim.addressees(job), passwords)
+                    job.verb = plan.verb("force", job.seen.queue, *self._aim.ages(job))
+                else:
+                    chosen = self._aim.meant(job)
                 if chosen is None:
                     jobs.setdefault(job.verb, []).append(job)
                 else:
                     self._divide(job, chosen)
             except Refused as error:
                 self._finish(command, CommandState.REFUSED, str(error))
-            except _Stays as error:
+            except Stays as error:
                 self._finish(command, CommandState.FAILED, str(error))
             except Unavailable:
                 raise
@@ -170,123 +158,13 @@ class Commands:
         for verb, several in jobs.items():
             self._act(verb, several)
 
-    def _prepare(self, command: Command, found: Outcome) -> Job:
-        """Make sure that the target is still what the user saw. Raises Refused."""
-        target = _target(command)
-        if found.result == "gone":
-            raise Refused(found.reason)
-        if found.envelope is None:
-            raise _Stays(found.reason)
-        if found.result == "refused":
-            target = replace(target, sender=found.envelope.sender)
-            if not self._is_ours(command, target, found.envelope):
-                raise Refused(found.reason)
-        job = Job(command, target, found.envelope)
-        queue = found.envelope.queue
-        if queue == "hold" and not self._was_held(command, found.envelope):
-            queue = "deferred"
-        job.verb = plan.verb(command.action, queue, *self._ages(job))
-        return job
-
-    def _is_ours(self, command: Command, target: Target, seen: Envelope) -> bool:
-        """Whether a file with another sender still is the message, since Postfix can rewrite senders.
-
-        Then it is of the same time and carries our own header field, which the filter lets nobody forge.
-        """
-        if envelope.difference(seen, target.arrival_us, target.slack, target.sender):
-            return False
-        with self._helper.content(target) as (message, _):
-            header = message.read(_HEADER_READ).partition(b"\n\n")[0]
-        wanted = ids.to_text(command.message_id).encode()
-        return any(
-            line[len(ID_FIELD) :].strip() == wanted
-            for line in header.split(b"\n")
-            if line[: len(ID_FIELD)].lower() == ID_FIELD
-        )
-
-    def _ages(self, job: Job) -> tuple[float, float]:
-        """The queue file's age, and the shortest lifetime that its recipients' policies grant."""
-        policies = self._policies()
-        lifetimes = [
-            policies.lifetime(one.direction, job.command.sender, one.address) for one in self._addressees(job)
-        ]
-        return self._clock() - job.seen.created, min(lifetimes, default=float("inf"))
-
-    def _addressees(self, job: Job) -> list[Addressee]:
-        """The pending recipients that the command means and the file holds, as the records know them."""
-        wanted = [
-            Recipient.message_id == job.command.message_id,
-            Recipient.status.in_(PENDING),
-        ]
-        if job.command.address_id is not None:
-            wanted.append(Recipient.address_id == job.command.address_id)
-        rows = (
-            Recipient.select(Recipient.address_id, Address.address, Recipient.direction)
-            .join(Address, on=(Address.id == Recipient.address_id))
-            .where(*wanted)
-            .tuples()
-        )
-        found = cast("Iterable[tuple[int, str, int]]", rows)  # peewee's types do not know what tuples() does
-        return [
-            Addressee(number, address, Direction(direction))
-            for number, address, direction in found
-            if any(one.is_called(address) for one in job.seen.recipients)
-        ]
-
-    def _meant(self, job: Job) -> list[str] | None:
-        """The addresses that the act is for; None when it is for all that the queue file still has.
-
-        Raises Refused when the one recipient meant is not in it any more.
-        """
-        if job.command.address_id is None or job.verb == "deliver-now":
-            return None
-        address = Address.get_by_id(job.command.address_id).address
-        chosen, rest = choose(job.seen, [address])
-        if not chosen:
-            raise Refused("it was delivered or returned for this recipient meanwhile")
-        return [address] if rest else None
-
-    def _rescan(self, job: Job, passwords: Sequence[str]) -> list[str] | None:
-        """Scan again and record what was found; for whom it passes now, None for all of the file.
-
-        Raises _Stays when it passes for nobody.
-        """
-        message = Message.get_by_id(job.command.message_id)
-        with self._helper.content(job.target) as (body, size):
-            scan = self._scanner().scan_message(body, size, passwords=passwords)
-        verdicts = rescan.judge(
-            scan,
-            sender=job.command.sender,
-            addressees=self._addressees(job),
-            authenticated_domains=rescan.proven_domains(message),
-            policies=self._policies(),
-            now=self._clock(),
-        )
-        if job.command.action == "unlock" and any(one.cls is Class.ENCRYPTED for one in scan.findings):
-            raise _Stays("the password does not open all that is encrypted")
-        rescan.record(self._database, job.command.message_id, scan, verdicts)
-        if scan.unavailable:
-            raise _Stays(f"not released: {scan.unavailable}")
-        if not verdicts:
-            raise _Stays("not released: the records do not know for whom it is yet")
-        stays = [one for one, verdict in verdicts.items() if verdict.action is not Action.ACCEPT]
-        passes = [one.address for one in verdicts if one not in stays]
-        if stays:
-            why = verdicts[stays[0]].reason
-            if not passes:
-                raise _Stays(f"scanned again, still stalled: {why}")
-            job.remark = f"scanned again, passes now for {', '.join(passes)}, but for others: {why}; "
-        else:
-            job.remark = "scanned again, passes now; "
-        return passes if choose(job.seen, passes)[1] else None
-
     def _divide(self, job: Job, addresses: Sequence[str]) -> None:
         """The act for some recipients of a queue file that has others too."""
         halves = self._divider.divide(
             job.target,
             job.seen,
             addresses,
-            was_held=self._was_held(job.command, job.seen),
+            was_held=was_held(job.command, job.seen),
             note=lambda note: self._note(job.command, note),
         )
         if halves.chosen == halves.rest:  # the others were settled meanwhile
@@ -312,10 +190,6 @@ class Commands:
             self._finish(command, CommandState.DONE, remark + said)
         else:
             self._finish(command, CommandState.FAILED, (outcome.reason or "Postfix did nothing") + copy)
-
-    def _was_held(self, command: Command, seen: Envelope) -> bool:
-        """Whether it was on hold before the command began, which an interrupted one has noted."""
-        return seen.queue == "hold" and WAS_NOT_HELD not in command.result
 
     def _note(self, command: Command, note: str) -> None:
         """Remember how far it came."""
@@ -360,18 +234,3 @@ class Commands:
                 message_id=command.message_id,
                 detail={"command": command.id, "queue_id": command.queue_id, "result": result},
             )
-
-
-class _Stays(Exception):
-    """The message stays where it is; the text says why."""
-
-
-def _target(command: Command) -> Target:
-    long = arrival_us(command.queue_id) is not None
-    return Target(command.queue_id, command.arrival, command.sender, 0.0 if long else SHORT_ID_SLACK)
-
-
-def leg_target(leg: Leg, sender: str) -> Target:
-    """The target that a leg of the records stands for."""
-    long = arrival_us(leg.queue_id) is not None
-    return Target(leg.queue_id, leg.arrival, sender, 0.0 if long else SHORT_ID_SLACK)

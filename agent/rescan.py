@@ -7,19 +7,20 @@ same scanner and the same policies as the filter does.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import BinaryIO, Protocol
 
 from peewee import Database
 
-from mailweir.content.findings import Finding, Scan
+from mailweir.agent.aim import Addressee, Job, Stays
+from mailweir.agent.divide import choose
+from mailweir.agent.queue import QueueHelper
+from mailweir.content.findings import Class, Finding, Scan
 from mailweir.policies.scopes import PolicySet
 from mailweir.policies.verdict import Action, Verdict, decide
 from mailweir.records import models
 from mailweir.records.models import Message, Recipient
 from mailweir.records.text import storable
-from mailweir.records.words import Direction
 
 
 class Scanner(Protocol):
@@ -29,13 +30,56 @@ class Scanner(Protocol):
         """Look into a whole message, trying the passwords on what is encrypted."""
 
 
-@dataclass(frozen=True)
-class Addressee:
-    """One pending recipient of a message."""
+class Retry:
+    """Scans a held queue file again."""
 
-    address_id: int
-    address: str
-    direction: Direction
+    def __init__(
+        self,
+        database: Database,
+        helper: QueueHelper,
+        scanner: Callable[[], Scanner],
+        policies: Callable[[], PolicySet],
+        clock: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._helper = helper
+        self._scanner = scanner
+        self._policies = policies
+        self._clock = clock
+
+    def scan(self, job: Job, addressees: Sequence[Addressee], passwords: Sequence[str]) -> list[str] | None:
+        """Scan again and record what was found; for whom it passes now, None for all of the file.
+
+        Raises Stays when it passes for nobody.
+        """
+        message = Message.get_by_id(job.command.message_id)
+        with self._helper.content(job.target) as (body, size):
+            scan = self._scanner().scan_message(body, size, passwords=passwords)
+        verdicts = judge(
+            scan,
+            sender=job.command.sender,
+            addressees=addressees,
+            authenticated_domains=proven_domains(message),
+            policies=self._policies(),
+            now=self._clock(),
+        )
+        if job.command.action == "unlock" and any(one.cls is Class.ENCRYPTED for one in scan.findings):
+            raise Stays("the password does not open all that is encrypted")
+        record(self._database, job.command.message_id, scan, verdicts)
+        if scan.unavailable:
+            raise Stays(f"not released: {scan.unavailable}")
+        if not verdicts:
+            raise Stays("not released: the records do not know for whom it is yet")
+        stays = [one for one, verdict in verdicts.items() if verdict.action is not Action.ACCEPT]
+        passes = [one.address for one in verdicts if one not in stays]
+        if stays:
+            why = verdicts[stays[0]].reason
+            if not passes:
+                raise Stays(f"scanned again, still stalled: {why}")
+            job.remark = f"scanned again, passes now for {', '.join(passes)}, but for others: {why}; "
+        else:
+            job.remark = "scanned again, passes now; "
+        return passes if choose(job.seen, passes)[1] else None
 
 
 def judge(
