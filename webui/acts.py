@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mailweir.agent.bulk import request_matching
 from mailweir.agent.request import ACTS
 from mailweir.agent.request import request as request_act
 from mailweir.errors import InputError, MailweirError
@@ -22,6 +23,7 @@ from mailweir.webui import access
 
 KEY = re.compile(r"[0-9a-f]{32}")
 MAX_ITEMS = 500  # in one go
+MOST = 20_000  # messages of one act on all that match
 PENDING_WORDS = frozenset(status.word for status in PENDING)
 SHORT_WAIT = 0.05  # seconds between two looks at whether the agent is done
 
@@ -101,6 +103,19 @@ def carry_out(
         except MailweirError as error:
             refused.append((item, str(error)))
     return refused
+
+
+def carry_out_matching(
+    action: str, wanted: search.Filter, reason: str, key: str, *, user: User, ip: str
+) -> list[tuple[int, str]]:
+    """Ask the agent for all pending mail that matches; returns the messages refused, and why.
+
+    Only for users without limits: whole messages are asked for, whosever their other recipients are.
+    """
+    asked = request_matching(
+        wanted, action=action, user=user.name, ip=ip, reason=reason, key=key, clock=time.time, most=MOST
+    )
+    return [(one.message_id, one.refused) for one in asked if one.refused]
 
 
 def targets(item: Item, limits: tuple[str, ...]) -> list[Item]:

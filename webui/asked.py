@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -88,9 +88,14 @@ def from_address() -> search.Filter:
 
     Raises InputError naming the term that cannot be used.
     """
+    return from_fields(request.args)
+
+
+def from_fields(fields: Mapping[str, str]) -> search.Filter:
+    """The same for a query given as fields. Raises InputError."""
     now, zone = time.time(), language.zone()
-    typed = search.parse(request.args.get("q", ""), now=now, zone=zone)
-    given = {name: request.args[name] for name in FIELDS if request.args.get(name)}
+    typed = search.parse(fields.get("q", ""), now=now, zone=zone)
+    given = {name: fields[name] for name in FIELDS if fields.get(name)}
     single = search.from_fields(given, now=now, zone=zone)
     empty = search.Filter()
     changed = {

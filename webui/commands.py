@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, request, url_for
@@ -11,11 +12,13 @@ from werkzeug.wrappers import Response
 from mailweir.agent.request import ACTS
 from mailweir.errors import InputError
 from mailweir.records import ids
-from mailweir.webui import access, acts, known
+from mailweir.records.words import Status
+from mailweir.webui import access, acts, asked, known
 
 pages = Blueprint("commands", __name__)
 
 CONFIRMED = {"force", "delete", "return"}  # these ask once more on a page of their own
+MOST_SAID = 20  # of a large act, refusals that are told one by one
 
 
 @pages.post("/act")
@@ -27,6 +30,8 @@ def act() -> str | Response:
     back = access.local_path(form.get("next"), url_for("quarantine.list_"))
     if action not in ACTS or not acts.KEY.fullmatch(key):
         abort(400, _("This form is not complete: go back, load the page again and repeat."))
+    if "all" in form:
+        return act_on_all(action, key, back)
     items = [acts.Item.parse(value) for value in dict.fromkeys(form.getlist("item"))]
     if not items:
         flash(_("Nothing was selected."), "error")
@@ -53,6 +58,38 @@ def act() -> str | Response:
     if action == "force" and access.allows(user, "administrator"):
         for entry in known.allow_in_future(form.getlist("allow"), items, ip=ip):
             flash(_("Added to the list: %(entry)s", entry=entry), "good")
+    acts.wait(key, current_app.config["MAILWEIR"].web.act_wait)
+    return redirect(_with_key(back, key))
+
+
+def act_on_all(action: str, key: str, back: str) -> str | Response:
+    """The same for all that the page's search finds; always confirmed, and only for users without limits."""
+    form = request.form
+    if access.domains(g.user):
+        flash(_("You are limited to some domains: select messages one by one."), "error")
+        return redirect(back)
+    query = dict(parse_qsl(urlsplit(back).query))
+    reason, confirmed = form.get("reason", "").strip(), "confirmed" in form
+    missing = ACTS[action].needs_reason and not reason
+    wanted = asked.from_fields(query)
+    if missing or not confirmed:
+        return render_template(
+            "commands/confirm.html",
+            action=action,
+            act=ACTS[action],
+            wrong=missing and confirmed,
+            items=[],
+            every=True,
+            query=query.get("q", ""),
+            facts=[],
+            key=key,
+            back=back,
+        )
+    if urlsplit(back).path == url_for("quarantine.list_"):
+        wanted = dataclasses.replace(wanted, status=(Status.STALLED,))
+    refused = acts.carry_out_matching(action, wanted, reason, key, user=g.user, ip=request.remote_addr or "")
+    for identifier, why in refused[:MOST_SAID]:
+        flash(f"{ids.to_text(identifier)}: {why}", "error")
     acts.wait(key, current_app.config["MAILWEIR"].web.act_wait)
     return redirect(_with_key(back, key))
 

@@ -44,8 +44,11 @@ class Bundle:
     attempts: int = 0
 
 
-def waiting(limits: tuple[str, ...]) -> Iterator[Waiting]:
-    """The newest MOST pending recipients that a user limited to these domains may see (none: no limit)."""
+def waiting(limits: tuple[str, ...], *, explained: bool) -> Iterator[Waiting]:
+    """The newest MOST pending recipients that a user limited to these domains may see (none: no limit).
+
+    Explaining each reply is most of the work, so reasons are left out unless they are wanted.
+    """
     if limits:
         wanted = search.with_domains(search.Filter(), limits)
         for row in table_file.every(search.pending, wanted):
@@ -68,7 +71,7 @@ def waiting(limits: tuple[str, ...]) -> Iterator[Waiting]:
     )
     for identifier, domain, number, dsn, reply, attempts in rows.tuples():
         status = Status(number)
-        reason = explain(status, dsn, reply)
+        reason = explain(status, dsn, reply) if explained else ""
         yield Waiting(ids.milliseconds_of(identifier) / 1000, domain[::-1], status.word, reason, attempts)
 
 

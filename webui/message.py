@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, g, render_template, request
+from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
 
+from mailweir.agent.unlock import unlock
+from mailweir.content.findings import KINDS, Class
+from mailweir.errors import MailweirError
 from mailweir.policies.trace import Trace
 from mailweir.records import ids, search
 from mailweir.webui import access, acts, timeline
+from mailweir.webui.text import say
 
 pages = Blueprint("message", __name__)
+
+
+def find(identifier: str) -> search.MessageView:
+    """The message, if the user may see it; otherwise the page says that there is none."""
+    view = search.message(ids.from_text(identifier), domains=access.domains(g.user) or None)
+    if view is None:
+        abort(404, _("There is no message with this Mail In ID, or it is not yours to see."))
+    return view
 
 
 @pages.get("/message/<identifier>")
 def show(identifier: str) -> str:
     """The page of one message."""
-    view = search.message(ids.from_text(identifier), domains=access.domains(g.user) or None)
-    if view is None:
-        abort(404, "There is no message with this Mail In ID, or it is not yours to see.")
+    view = find(identifier)
+    stalled = any(row.status == "stalled" for row in view.recipients)
     return render_template(
         "message/show.html",
         message=view,
         pending=[row for row in view.recipients if row.status in acts.PENDING_WORDS],
-        stalled=any(row.status == "stalled" for row in view.recipients),
+        stalled=stalled,
+        encrypted=stalled and any(KINDS.get(row.kind) is Class.ENCRYPTED for row in view.findings),
         why=sentences(view),
         events=timeline.events(view),
         branches=timeline.branches(view.legs),
         key=acts.new_key(),
         acted=acts.results(request.args.get("acted", "")),
     )
+
+
+@pages.post("/message/<identifier>/unlock")
+@access.needs("operator")
+def unlock_(identifier: str) -> Response:
+    """Give the agent a password for the encrypted content; it goes into no record, log or address."""
+    view = find(identifier)
+    try:
+        for target in acts.targets(acts.Item(view.id, None), access.domains(g.user)):
+            done = unlock(
+                current_app.config["MAILWEIR"],
+                message_id=target.message_id,
+                address=target.address,
+                password=request.form.get("password", ""),
+                user=g.user.name,
+                ip=request.remote_addr or "",
+            )
+            for one in done:
+                flash(
+                    f"{say('Unlock')} {say(one.state)}: {one.result}",
+                    "good" if one.state == "done" else "error",
+                )
+    except MailweirError as error:
+        flash(str(error), "error")
+    return redirect(url_for("message.show", identifier=identifier))
 
 
 def sentences(view: search.MessageView) -> list[str]:

@@ -35,7 +35,8 @@ def grouped() -> str:
     by = request.args.get("by", "destination")
     if by not in groups.BY:
         abort(404)
-    rows = list(itertools.islice(groups.waiting(access.domains(g.user)), groups.MOST))
+    found = groups.waiting(access.domains(g.user), explained=by == "reason")
+    rows = list(itertools.islice(found, groups.MOST))
     bundles = groups.bundle(rows, by)
     return render_template(
         "pending/groups.html",

@@ -114,6 +114,7 @@ class Desk:
 
     def __init__(self, browser: Browser, site: Site, **options: object) -> None:
         self.site = site
+        options.setdefault("locale", "en-GB")
         self.context: BrowserContext = browser.new_context(base_url=site.url, **options)  # type: ignore[arg-type]
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(10_000)
@@ -123,25 +124,35 @@ class Desk:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda made: self.requests.append(made.url))
 
-    def log_in(self, name: str = "anna") -> None:
-        """Log in and arrive on the first page."""
+    def log_in(
+        self,
+        name: str = "anna",
+        password: str = PASSWORD,
+        *,
+        name_label: str = "User",
+        password_label: str = "Password",
+        button: str = "Log in",
+    ) -> None:
+        """Log in and arrive on the first page; the labels are those of the browser's language."""
         self.page.goto("/login")
-        self.page.get_by_label("User").fill(name)
-        self.page.get_by_label("Password").fill(PASSWORD)
-        self.page.get_by_role("button", name="Log in").click()
+        self.page.get_by_label(name_label).fill(name)
+        self.page.get_by_label(password_label).fill(password)
+        self.page.get_by_role("button", name=button).click()
+        self.page.wait_for_url(lambda url: "/login" not in url)
 
     def shot(self, name: str) -> None:
         """Keep a picture of the page."""
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=ARTEFACTS / f"{name}.png")
 
-    def accessible(self) -> list[str]:
-        """What axe-core finds wrong with the page, as one line each."""
-        self.page.evaluate(AXE.read_text())
-        found = self.page.evaluate(
-            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa',"
-            " 'best-practice']})"
-        )
+    def accessible(self, rules: list[str] | None = None) -> list[str]:
+        """What axe-core finds wrong with the page, a line each, by all rules to WCAG 2.2 AA or those named."""
+        levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+        chosen = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": levels}
+        options = {"runOnly": chosen, "resultTypes": ["violations"], "iframes": False}
+        if not self.page.evaluate("typeof axe === 'object'"):
+            self.page.evaluate(AXE.read_text())
+        found = self.page.evaluate("options => axe.run(document, options)", options)
         return [
             f"{wrong['id']}: {node['html'][:200]} {node['any'][0]['message'] if node['any'] else ''}"
             for wrong in found["violations"]

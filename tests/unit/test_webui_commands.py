@@ -121,3 +121,44 @@ def test_a_broken_form_is_an_error_not_an_act(pages: Pages, broken: dict[str, st
     fields = hidden(client.get("/quarantine").text) | {"action": "retry", "item": item} | broken
     assert client.post("/act", data=fields).status_code == 400
     assert asked() == []
+
+
+def test_all_that_match_is_confirmed_and_means_every_page(pages: Pages) -> None:
+    client = pages.as_user("operator")
+    fields = hidden(client.get("/quarantine?from=ivan@partner.example").text)
+    fields |= {"action": "force", "all": "1"}
+    page = client.post("/act", data=fields).text
+    assert "Force all that match?" in page and asked() == []
+    answer = client.post("/act", data=hidden(page) | {"reason": "both known"})
+    assert answer.location.startswith("/quarantine?from=ivan")
+    assert [row[0] for row in asked()] == ["force"]
+    page = client.post(
+        "/act", data=hidden(client.get("/quarantine").text) | {"action": "force", "all": "1"}
+    ).text
+    client.post("/act", data=hidden(page) | {"reason": "both known"})
+    assert {row.message_id for row in Command.select()} >= {pages.world.stalled} and len(asked()) == 3
+
+
+def test_a_limited_user_cannot_act_on_all(pages: Pages) -> None:
+    User.update(domains="example.com").where(User.name == "operator").execute()
+    client = pages.as_user("operator")
+    page = client.get("/quarantine").text
+    assert 'name="all"' not in page
+    fields = hidden(page) | {"action": "force", "all": "1", "confirmed": "1", "reason": "x"}
+    assert "select messages one by one" in client.post("/act", data=fields, follow_redirects=True).text
+    assert asked() == []
+
+
+def test_a_password_goes_to_the_agent_and_is_kept_nowhere(pages: Pages) -> None:
+    client = pages.as_user("operator")
+    path = f"/message/{ids.to_text(pages.world.stalled)}"
+    page = client.get(path).text
+    assert "Unlock and scan" in page
+    fields = hidden(page) | {"password": "hunter2hunter2"}
+    answer = client.post(path + "/unlock", data=fields, follow_redirects=True).text
+    assert "the agent at" in answer and "hunter2" not in answer  # no agent runs here
+    assert "Unlock and scan" not in client.get(f"/message/{ids.to_text(pages.world.failed)}").text
+    viewer = pages.as_user("viewer")
+    assert "Unlock and scan" not in viewer.get(path).text
+    fields = hidden(viewer.get("/mail-in").text) | {"password": "x"}
+    assert viewer.post(path + "/unlock", data=fields).status_code == 403
