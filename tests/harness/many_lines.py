@@ -74,7 +74,7 @@ class _Incident:
 
 
 def many_lines(count: int, seed: int = 1, *, everything: bool = False) -> Iterator[str]:
-    """So many lines (or a few more), in the order of time; everything: the odd incidents as often as others."""
+    """So many lines (or a few more) in the order of time; everything: odd incidents as often as others."""
     source = random.Random(seed)
     incidents = [
         incident
