@@ -39,6 +39,7 @@ def show(identifier: str) -> str:
         why=sentences(view),
         events=timeline.events(view),
         branches=timeline.branches(view.legs),
+        kinds={leg.queue_id: leg.kind for leg in view.legs},
         key=acts.new_key(),
         acted=acts.results(request.args.get("acted", "")),
     )

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from mailweir.records import search
 
+_RANK = {"received": 0, "logged": 0, "held": 1, "bounce": 3, "notice": 3, "removed": 4}
+_AMID = 2
+
 
 @dataclass(frozen=True)
 class Event:
@@ -28,7 +31,10 @@ class Branch:
 
 
 def events(view: search.MessageView) -> list[Event]:
-    """Everything in order of time."""
+    """Everything in order of time.
+
+    Most logs tell whole seconds only; what falls into one second stands in the order in which it can happen.
+    """
     found = [
         Event(view.time, "received" if view.source == "milter" else "logged", view.sender, view.client_name)
     ]
@@ -45,7 +51,7 @@ def events(view: search.MessageView) -> list[Event]:
             found.append(Event(row.finished, row.state, row.action, row.result, row.queue_id))
     settled = {"deleted", "rejected", "returned", "unknown"}
     found += [Event(row.changed, row.status, row.address) for row in view.recipients if row.status in settled]
-    return sorted(found, key=lambda event: event.time)
+    return sorted(found, key=lambda event: (int(event.time), _RANK.get(event.word, _AMID), event.time))
 
 
 def _legs(view: search.MessageView) -> Iterator[Event]:
