@@ -123,8 +123,7 @@ class Desk:
 
     def rows(self, message_id: int, queue_id: str, sender: str, *recipients: str, **leg: Any) -> Leg:
         """The rows of a stalled message with one queue file."""
-        arrival = arrival_us(queue_id)
-        assert arrival
+        arrival = arrival_us(queue_id) or 0
         number = self._ids.from_clock(time.time)
         with self.database.atomic():
             Message.create(

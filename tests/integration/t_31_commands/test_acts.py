@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import smtplib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -257,3 +258,26 @@ def test_an_interrupted_unlock_asks_for_the_password_again(desk: Desk) -> None:
         CommandState.FAILED,
         "the agent was interrupted; give the password again",
     )
+
+
+def test_short_queue_ids_are_told_apart_by_time_and_sender(desk: Desk, receiver: Receiver) -> None:
+    """They are used again, and the records know when the message ended, not when its file was begun."""
+    desk.postfix.reload(enable_long_queue_ids="no")
+    try:
+        with smtplib.SMTP(desk.postfix.holding_service, local_hostname="t.example") as smtp:
+            smtp.sendmail("a@example.edu", ["one@example.org"], "Subject: short\n\n")
+        (item,) = desk.postfix.queue()
+        assert len(item["queue_id"]) < 13
+        begun = int(item["arrival_time"] * 1e6)
+        seen = {
+            "an hour before": (begun - 3_600_000_000, "a@example.edu", "refused"),
+            "a day later": (begun + 86_400_000_000, "a@example.edu", "refused"),
+            "another sender": (begun + 60_000_000, "b@example.edu", "refused"),
+            "a slow client": (begun + 600_000_000, "a@example.edu", "done"),
+        }
+        for number, (arrival, sender, state) in enumerate(seen.values()):
+            desk.rows(1000 + number, item["queue_id"], sender, "one@example.org", arrival=arrival)
+            assert desk.act("force", 1000 + number)[0] == state
+        assert receiver.wait_for(1)[0].recipients == ["one@example.org"]
+    finally:
+        desk.postfix.reload(enable_long_queue_ids="yes")
