@@ -26,12 +26,16 @@ Opener = Callable[[Path], int]
 
 @dataclass(frozen=True)
 class Position:
-    """How far which file has been read; `first` is the hash of its first line, offset in bytes."""
+    """How far which file has been read; `first` is the hash of its first line, offset in bytes.
+
+    cursor is systemd's journal's instead of all these.
+    """
 
     device: int = 0
     inode: int = 0
     first: str = ""
     offset: int = 0
+    cursor: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For the cursor's JSON."""
@@ -40,7 +44,9 @@ class Position:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Position:
         """The inverse of as_dict; fields that are missing start from nothing."""
-        return cls(**{key: values[key] for key in ("device", "inode", "first", "offset") if key in values})
+        return cls(
+            **{key: values[key] for key in ("device", "inode", "first", "offset", "cursor") if key in values}
+        )
 
 
 @dataclass(frozen=True)
