@@ -28,7 +28,8 @@ from mailweir.agent.unlock import Door
 from mailweir.config import Config
 from mailweir.errors import ConfigError, InputError, Unavailable
 from mailweir.policies.scopes import PolicySet
-from mailweir.postlog.follow import Chunk, Follower, open_read_only
+from mailweir.postlog.follow import Chunk, open_read_only
+from mailweir.postlog.journald import follow_log
 from mailweir.postlog.queue import parse_listing
 from mailweir.records.ingest import Ingest
 from mailweir.records.purge import purge
@@ -67,7 +68,7 @@ class Agent:
         self._helper = QueueHelper(config)
         self._ingest = Ingest(database, config.node.number)
         self._journals = Journals(config.journal_dir, self._ingest.position)
-        self._log = Follower(Path(config.postfix.log), self._ingest.position("log"), opener=self._open_log)
+        self._log = follow_log(config.postfix.log, self._ingest.position("log"), opener=self._open_log)
         self._owed_journals: Mapping[str, Chunk] = {}  # read, but not taken in yet
         self._owed_log: Chunk | None = None  # the same
         self._policies = PolicySet.default()
