@@ -23,6 +23,7 @@ COMMANDS = {
     "user": "mailweir.webui.command:user",
     "scan": "mailweir.content.command:scan",
     "import-log": "mailweir.postlog.command:import_log",
+    "doctor": "mailweir.postlog.doctor:doctor",
     "mail-in": "mailweir.records.command:mail_in",
     "pending": "mailweir.records.command:pending",
     "delivery": "mailweir.records.command:delivery",
