@@ -12,7 +12,6 @@ _NAMES = (
     (b"EGGA", "EGG archive"),
     (b"ALZ\x01", "ALZ archive"),
     (b"ArC\x01", "FreeArc archive"),
-    (b"SIT!", "StuffIt archive"),
     (b"StuffIt", "StuffIt archive"),
     (b"vhdxfile", "virtual disk"),
     (b"conectix", "virtual disk"),

@@ -29,12 +29,8 @@ _START = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"LZIP\x01", "lzip"),
-    (b"\x1f\x9d", "compress"),
-    (b"070701", "cpio"),
-    (b"070702", "cpio"),
-    (b"070707", "cpio"),
     (b"!<arch>\n", "ar"),
-    (b"xar!", "xar"),
+    (b"xar!\0\x1c", "xar"),
     (b"\xed\xab\xee\xdb", "rpm"),
     (b"\x78\x9f\x3e\x22", "tnef"),
     (b"\x76\xe8\x04\x60\xc4\x11\xe3\x86", "rpmsg"),
@@ -51,20 +47,20 @@ _START = (
     # Containers that nothing here opens.
     (b"\x60\xea", "arj"),
     (b"MSWIM\0\0\0", "closed"),
-    (b"EGGA", "closed"),
+    (b"EGGA\0\x01", "closed"),
     (b"ALZ\x01", "closed"),
     (b"ArC\x01", "closed"),
-    (b"SIT!", "closed"),
-    (b"StuffIt", "closed"),
+    (b"StuffIt (c)", "closed"),
     (b"vhdxfile", "closed"),
     (b"conectix", "closed"),
     (b"RE~^", "closed"),
     (b"\x89LZO\0\r\n\x1a\n", "closed"),
-    (b"LRZI", "closed"),
-    (b"RZIP", "closed"),
+    (b"LRZI\0", "closed"),
+    (b"RZIP\x02", "closed"),
     (b"7kSt\xa0", "closed"),
-    (b"zPQ", "closed"),
-    (b"ZOO 2", "closed"),
+    (b"zPQ\x01", "closed"),
+    (b"zPQ\x02", "closed"),
+    (b"ZOO 2.10 Archive", "closed"),
     # Files encrypted by other programs.
     (b"Salted__", "closed"),
     (b"age-encryption.org/", "closed"),
@@ -75,9 +71,11 @@ _START = (
 _BY_FIRST: dict[int, list[tuple[bytes, str]]] = {}
 for _signature in _START:
     _BY_FIRST.setdefault(_signature[0][0], []).append(_signature)
-_VOLUME = re.compile(r"\.(?:(?:7z|zip|rar|tar|gz|bz2|xz)\.\d{3}|z\d\d)\Z", re.I)
+_VOLUME = re.compile(r"\.(?:(?:7z|zip|rar|tar|gz|bz2|xz)\.\d{3}|z[01]\d)\Z", re.I)
 _BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _LHA = re.compile(rb"..-(?:lh[0-7ds]|lz[45s]|pm[0-2])-", re.S)
+_CPIO = re.compile(rb"07070(?:[12][0-9A-Fa-f]{104}|7[0-7]{70})")
+_PDF_WITHIN = 1024 + 8
 _PDF = re.compile(rb"%PDF-\d")
 _CMS = re.compile(
     rb"\x30(?:\x80|[\x00-\x7f]|\x81.|\x82..|\x83...|\x84....)"
@@ -126,8 +124,12 @@ def _binary(item: Item, head: bytes) -> str:
     for signature, format_ in _BY_FIRST.get(head[0], ()):
         if head.startswith(signature):
             return "" if format_ == "arj" and not _is_arj(head) else format_
-    if b"%PDF-" in head[:1032] and _PDF.search(head, 0, 1032):
+    if b"%PDF-" in head[:_PDF_WITHIN] and _is_pdf(item.data, head):
         return "pdf"
+    if _CPIO.match(head):
+        return "cpio"
+    if head[:2] == b"\x1f\x9d" and head[2] & 0x60 == 0 and 9 <= head[2] & 0x1F <= 16:
+        return "compress"
     if head[0] == 0x30 and _CMS.match(head):
         return "cms"
     if head[:3] == b"BZh" and _BZIP2.match(head):
@@ -143,6 +145,12 @@ def _binary(item: Item, head: bytes) -> str:
     if head[:3] == b"\x5d\0\0" and item.name.lower().endswith((".lzma", ".tlz")):
         return "lzma"
     return ""
+
+
+def _is_pdf(data: Buffer, head: bytes) -> bool:
+    """Readers accept the mark within the first kilobyte; there it must not be mere talk of PDF."""
+    mark = _PDF.search(head, 0, _PDF_WITHIN)
+    return mark is not None and (not head[: mark.start()].strip() or data.find(b" obj") >= 0)
 
 
 def _textual(head: bytes) -> str:
