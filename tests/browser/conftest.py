@@ -112,10 +112,10 @@ def browser() -> Iterator[Browser]:
 class Desk:
     """One person at the browser; anything that a page reports as an error fails the test at the end."""
 
-    def __init__(self, browser: Browser, site: Site, **options: object) -> None:
-        self.site = site
+    def __init__(self, browser: Browser, site: Site | str, **options: object) -> None:
+        self.url = site if isinstance(site, str) else site.url
         options.setdefault("locale", "en-GB")
-        self.context: BrowserContext = browser.new_context(base_url=site.url, **options)  # type: ignore[arg-type]
+        self.context: BrowserContext = browser.new_context(base_url=self.url, **options)  # type: ignore[arg-type]
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(10_000)
         self.errors: list[str] = []
@@ -146,7 +146,7 @@ class Desk:
         self.page.screenshot(path=ARTEFACTS / f"{name}.png")
 
     def accessible(self, rules: list[str] | None = None) -> list[str]:
-        """What axe-core finds wrong with the page, a line each, by all rules to WCAG 2.2 AA or those named."""
+        """What axe-core finds wrong with the page, a line each; all rules to WCAG 2.2 AA or those named."""
         levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
         chosen = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": levels}
         options = {"runOnly": chosen, "resultTypes": ["violations"], "iframes": False}
@@ -163,7 +163,7 @@ class Desk:
         """End the session; no page may have reported an error or asked anybody but us."""
         self.context.close()
         assert self.errors == []
-        assert [url for url in self.requests if not url.startswith(self.site.url)] == []
+        assert [url for url in self.requests if not url.startswith(self.url)] == []
 
 
 @pytest.fixture

@@ -52,10 +52,10 @@ def test_track_a_message_from_a_search_to_its_attempts(desk: Desk) -> None:
     desk.shot("message")
 
 
-def test_the_dot_shows_the_conversation_on_hover_focus_and_click(desk: Desk) -> None:
+def test_the_dot_shows_the_conversation_on_hover_focus_and_click(desk: Desk, site: Site) -> None:
     desk.log_in()
     page = desk.page
-    failed = ids.to_text(desk.site.world.failed)
+    failed = ids.to_text(site.world.failed)
     page.goto(f"/delivery?id={failed}")
     dot, popup = page.locator("a.dot"), page.locator("#popup")
     expect(popup).to_be_hidden()
@@ -89,7 +89,7 @@ def test_without_scripts_the_dot_leads_to_the_conversation(browser: Browser, sit
     desk.close()
 
 
-def test_force_one_recipient_of_a_stalled_message(desk: Desk) -> None:
+def test_force_one_recipient_of_a_stalled_message(desk: Desk, site: Site) -> None:
     desk.log_in()
     page = desk.page
     page.get_by_role("link", name="Quarantine").click()
@@ -110,7 +110,7 @@ def test_force_one_recipient_of_a_stalled_message(desk: Desk) -> None:
     desk.shot("force")
     page.get_by_role("button", name="Force").click()
     expect(page.locator("#acted")).to_contain_text("Force requested")
-    asked = Command.select().where(Command.message_id == desk.site.world.stalled)
+    asked = Command.select().where(Command.message_id == site.world.stalled)
     assert [(c.action, c.by_user, c.reason) for c in asked] == [
         ("force", "anna", "dora expects this report, asked her by phone")
     ]
@@ -235,9 +235,9 @@ def test_german(browser: Browser, site: Site) -> None:
     desk.close()
 
 
-def test_hostile_mail_runs_nothing_and_asks_nobody(desk: Desk) -> None:
+def test_hostile_mail_runs_nothing_and_asks_nobody(desk: Desk, site: Site) -> None:
     desk.log_in()
-    hostile = ids.to_text(desk.site.world.hostile)
+    hostile = ids.to_text(site.world.hostile)
     for path in ("overview", "mail-in", "pending", "delivery", "quarantine", f"message/{hostile}"):
         desk.page.goto("/" + path)
         assert desk.page.evaluate("document.querySelectorAll('main script, main img').length") == 0

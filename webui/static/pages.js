@@ -113,12 +113,13 @@ for (const button of document.querySelectorAll("button[data-live]")) {
     }
     source = new EventSource(button.dataset.live + location.search);
     source.addEventListener("rows", async () => {
-      if (document.querySelector("#result input:checked")) return; // never under somebody's selection
+      const chosen = () => document.querySelector("#result input:checked"); // never under somebody's selection
+      if (chosen()) return;
       const answer = await fetch(location.href).catch(() => null);
       if (!answer?.ok || answer.redirected) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("result");
-      if (fresh) document.getElementById("result").replaceWith(fresh);
+      if (fresh && !chosen()) document.getElementById("result").replaceWith(fresh);
     });
   });
 }

@@ -1,0 +1,75 @@
+"""The pages over the whole product: mail stalls, somebody decides in the browser, it arrives or is gone."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import PASSWORD, Desk
+from tests.harness.stack import running_stack
+from trial import files
+from trial.samples import OUR_USER, Sample
+from trial.stack import Stack
+from trial.waiting import wait_for
+from trial.watch import send
+
+STALLED = ("Figures to force", "Figures to unlock", "Figures to delete")
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """Everything running, with an operator otto."""
+    with running_stack() as running:
+        running.mailweir(
+            "user", "add", "otto", "--role", "operator", "--password-stdin", input=PASSWORD + "\n"
+        )
+        yield running
+
+
+def arrived(stack: Stack) -> list[str]:
+    """Subjects of what the receiving server got."""
+    lines = [line for one in stack.received() for line in one.content.decode("utf-8", "replace").splitlines()]
+    return [line.partition(": ")[2] for line in lines if line.startswith("Subject: ")]
+
+
+def test_stalled_mail_is_forced_unlocked_and_deleted(stack: Stack, browser: Browser) -> None:
+    for subject in STALLED:
+        send(stack, Sample(subject, {OUR_USER: "stalled"}, files.encrypted_zip, "figures.zip"))
+    send(stack, Sample("Plain words", {OUR_USER: "delivered"}))
+    desk = Desk(browser, stack.url.rstrip("/"), viewport={"width": 1400, "height": 850})
+    desk.log_in("otto")
+    page = desk.page
+    page.goto("/quarantine")
+    page.get_by_role("button", name="Live").click()
+    expect(page.locator("tbody tr")).to_have_count(3, timeout=20_000)
+    page.locator("tbody tr", has_text="to force").get_by_role("checkbox").check()
+    page.get_by_role("button", name="Force").click()
+    page.get_by_label("Reason").fill("the sender called")
+    page.get_by_role("button", name="Force").click()
+    expect(page.locator("#acted")).to_contain_text("Force done", timeout=20_000)
+    desk.shot("real-forced")
+
+    page.goto("/quarantine")
+    page.locator("tbody tr", has_text="to delete").get_by_role("checkbox").check()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.locator("#acted")).to_contain_text("Delete done", timeout=20_000)
+
+    page.goto("/quarantine")
+    page.locator("tbody tr", has_text="to unlock").locator("a.id").click()
+    page.get_by_label("Password of the encrypted file").fill(files.PASSWORD)
+    page.get_by_role("button", name="Unlock and scan").click()
+    expect(page.locator(".note").first).to_contain_text("Unlock done", timeout=20_000)
+    desk.shot("real-unlocked")
+
+    wanted = {"Figures to force", "Figures to unlock", "Plain words"}
+    wait_for(lambda: set(arrived(stack)) >= wanted, "the released mail", deadline=20)
+    assert "Figures to delete" not in arrived(stack)
+    page.goto("/delivery")
+    row = page.locator("tbody tr", has_text=OUR_USER).first
+    expect(row).to_be_visible()
+    row.locator("a.dot").focus()
+    expect(page.locator("#popup")).to_contain_text("Recorded")
+    expect(page.locator("#popup")).to_contain_text(f"RCPT TO:<{OUR_USER}>")
+    desk.shot("real-session")
+    desk.close()
