@@ -303,8 +303,8 @@ _WRITERS: dict[str, tuple[Handler, str, str]] = {}
 def _look_up(head: str, message: str) -> tuple[Handler, str, str]:
     """Handler, process ID and service for `host syslog_name/service[pid`; syslog_name may hold slashes."""
     ident, bracket, pid = head.rpartition("[")
-    name = ident.rpartition(" ")[2]
-    _, slash, service = name.partition("/")
+    name = ident.partition(" ")[2]  # a space in it: the text of some other program's line
+    _, slash, service = name.partition("/") if " " not in name else ("", "", "")
     handler = _DAEMONS.get(service.rpartition("/")[2]) if slash and bracket and message else None
     found = (handler or _other, pid, service)
     if handler is None:
