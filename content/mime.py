@@ -17,17 +17,22 @@ from mailweir.content.trouble import LimitExceeded
 from mailweir.content.walk import Walk
 
 _BLANK = re.compile(rb"\n\r?\n")
+_FIELDS = re.compile(rb"(?:(?:[!-9;-~][^\n:]*:|[ \t]|>?From )[^\n]*\n?)*")
 
 
 @dataclass(slots=True)
 class Entity:
-    """A message or body part: its header, where its body stands, its number, multiparts around it."""
+    """A message or body part: its header, where its body stands, its number, multiparts around it.
+
+    stray is what stands in the header's place but is none: some programs take it for the body's beginning.
+    """
 
     header: Header
     start: int
     end: int
     number: str
     level: int = 0
+    stray: bytes = b""
 
 
 def look(walk: Walk, item: Item) -> None:
@@ -36,6 +41,8 @@ def look(walk: Walk, item: Item) -> None:
     for entity in _leaves(item, _entity(item, 0, len(data), _number(item.part, 0), 0, b"text/plain"), walk):
         walk.budget.tick()
         header = entity.header
+        if entity.stray:
+            walk.look(Item(entity.number, "", entity.stray, item.depth + 1, "text/plain"))
         body = decode(data, entity.start, entity.end, header.encoding, walk.budget.take)
         name = header.filename
         part = f"{entity.number}/{name}" if name else entity.number
@@ -95,9 +102,11 @@ def _entity(item: Item, start: int, end: int, number: str, level: int, default: 
     if data[start : start + 1] == b"\n" or data[start : start + 2] == b"\r\n":
         return Entity(Header(b"", default), data.find(b"\n", start, end) + 1, end, number, level)
     blank = _BLANK.search(data, start, end)
-    if not blank:
-        return Entity(Header(data[start:end], default), end, end, number, level)
-    return Entity(Header(data[start : blank.start() + 1], default), blank.end(), end, number, level)
+    block = data[start : blank.start() + 1 if blank else end]
+    fields = _FIELDS.match(block)
+    stray = block[fields.end() :] if fields else b""
+    body = blank.end() if blank else end
+    return Entity(Header(block, default), body, end, number, level, stray)
 
 
 def _split(item: Item, entity: Entity, boundary: bytes) -> Iterator[tuple[int, int]]:

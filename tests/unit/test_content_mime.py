@@ -132,3 +132,15 @@ def test_attachments_are_listed_with_their_digest() -> None:
     assert attachment.type == "application/octet-stream"
     assert attachment.name == "x.bin"
     assert attachment.sha256 == "709e80c88487a2411e1ee4dfb9f22a861492d20c4765150c0c794abd70f8147c"
+
+
+def test_text_without_a_blank_line_before_it_is_looked_at_too() -> None:
+    armour = base64.encodebytes(b"\x8c\x0d\x04\x09\x03\x08" + bytes(9) + b"\xd2\x10\x01" + bytes(15)).decode()
+    text = f"-----BEGIN PGP MESSAGE-----\r\n\r\n{armour}-----END PGP MESSAGE-----\r\n".encode()
+    message = multipart(b"Content-Type: text/plain\r\nHello,\r\n" + text.replace(b"\r\n\r\n", b"\r\n"))
+    assert [finding.kind for finding in scan(message).findings] == ["pgp-encrypted"]
+
+
+def test_fields_after_a_malformed_line_still_count() -> None:
+    message = multipart(FILE + b"AAAA").replace(b"From: a@b\r\n", b"From: a@b\r\nnot a field\r\n")
+    assert parts(message) == [("1/x.bin", 3)]
