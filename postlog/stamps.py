@@ -18,7 +18,7 @@ MONTHS = {
 LATEST = (1 << 42) / 1000  # seconds since 1970; IDs hold no later time (records/ids.py)
 DAY = 86_400.0
 WEEK = 7 * DAY
-REPEATED_HOUR = 1_800.0  # seconds back that make a repeated hour likelier than late lines
+LATE = 300.0  # seconds back up to which a line is late; more, in autumn, and it is the repeated hour's
 
 
 class Stamps:
@@ -100,13 +100,12 @@ class Stamps:
     def _in_year(year: int, month: int, day: int, hour: int, minute: int, last: float | None) -> float:
         datetime(year, month, day)  # noqa: DTZ001 - only to refuse 30 February
         seconds = _time.mktime((year, month, day, hour, minute, 0, 0, 0, -1))
-        if last is not None and last - seconds > REPEATED_HOUR:
-            # The hour that autumn's clock change repeats: take its second occurrence if that is nearer.
+        if last is not None and last - seconds > LATE:
+            # The hour that autumn's clock change repeats: this is its second occurrence.
             winter = _time.mktime((year, month, day, hour, minute, 0, 0, 0, 0))
-            if (
-                _time.localtime(winter)[1:5] == (month, day, hour, minute)
-                and abs(winter - last) < last - seconds
-            ):
+            real = _time.localtime(winter)
+            second = real.tm_isdst == 0 and real[1:5] == (month, day, hour, minute)
+            if second and winter - last < 3600 - LATE:
                 return winter
         return seconds
 
