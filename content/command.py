@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -87,8 +90,12 @@ def _into(tree: list[tuple[str, str, int]]) -> Seen:
 
 def scan_path(scanner: Scanner, path: Path, passwords: Iterable[str] = (), seen: Seen | None = None) -> Scan:
     """Scan one file: as a message when its name or its beginning says so. Raises OSError."""
-    with path.open("rb") as body:
-        size = path.stat().st_size
+    with path.open("rb") as file:
+        body: BinaryIO = file
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe: cannot seek, and has no size
+            body = io.BytesIO(file.read())
+        size = body.seek(0, os.SEEK_END)
+        body.seek(0)
         head = body.read(_HEAD)
         body.seek(0)
         words = list(passwords)

@@ -11,8 +11,8 @@ from mailweir.content.item import Item, file_of
 from mailweir.content.walk import Walk
 
 DEFAULT = "VelvetSweatshop"  # [MS-OFFCRYPTO] 2.3.7.6; Excel opens such workbooks without asking
-_SPINS = re.compile(rb'spinCount="(\d+)"')
-_MAX_DIGITS = 6
+_SPINS = re.compile(rb'spinCount="(\d{1,18})"')
+_MAX_SPINS = 200_000
 
 
 def unlock(walk: Walk, item: Item) -> bool:
@@ -34,7 +34,7 @@ def _decrypted(item: Item, password: str) -> bytes | None:
     import msoffcrypto
 
     spins = _SPINS.search(item.data)
-    if spins and len(spins[1]) > _MAX_DIGITS:
+    if spins and int(spins[1]) > _MAX_SPINS:
         return None  # made to keep us busy: Office itself writes 100000
     out = io.BytesIO()
     try:

@@ -17,6 +17,7 @@ _DOCUMENTS = {
     "book": xls.inspect,
     "powerpoint document": ppt.inspect,
 }
+_PROJECTS = ("_vba_project", "_vba_project_cur")  # of Excel 5 and 95, and of later ones
 _OBJECTS = ("package", "contents", "embeddedodf", "\x01ole10native")
 
 _FREE = 0xFFFFFFFF
@@ -60,7 +61,7 @@ def _encrypted(walk: Walk, item: Item, names: set[str]) -> None:
 def _stream(walk: Walk, item: Item, ole: olefile.OleFileIO, path: list[str]) -> None:
     last = path[-1].lower()
     parent = path[-2].lower() if len(path) > 1 else ""
-    if (last in ("dir", "_vba_project") and parent == "vba") or "_vba_project_cur" in parent:
+    if (last in ("dir", "_vba_project") and parent == "vba") or parent in _PROJECTS:
         walk.found("macro", item, "VBA")
     elif last in _DOCUMENTS:
         _DOCUMENTS[last](walk, item, ole, path)

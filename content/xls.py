@@ -12,6 +12,7 @@ from mailweir.content.item import Buffer, Item
 from mailweir.content.walk import Walk
 
 _FILEPASS, _BOUNDSHEET, _MACRO_SHEET = 0x2F, 0x85, 0x40
+_MODULE = 6  # a sheet of VBA, in Excel 5 and 95
 _BOFS = (0x09, 0x209, 0x409, 0x809)
 
 
@@ -36,6 +37,8 @@ def _records(walk: Walk, item: Item, data: Buffer, *, alone: bool) -> None:
         )
         if macro_sheet:
             walk.found("macro", item, "Excel 4.0 macro sheet")
+        elif kind == _BOUNDSHEET and len(body) > 5 and body[5] == _MODULE:
+            walk.found("macro", item, "VBA")
 
 
 def records(data: Buffer) -> Iterator[tuple[int, bytes]]:

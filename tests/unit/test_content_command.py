@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import threading
 import zipfile
 from pathlib import Path
 
@@ -83,6 +85,15 @@ def test_a_missing_file_does_not_stop_the_others(run: CliRunner, tmp_path: Path)
     assert [json.loads(line)["file"] for line in result.stdout.splitlines()] == [str(tmp_path / "a.txt")]
     assert "No such file" in result.stderr
     assert result.exit_code == 64
+
+
+def test_a_pipe_is_read_to_its_end(run: CliRunner, tmp_path: Path) -> None:
+    data = locked(tmp_path / "a.zip").read_bytes()
+    os.mkfifo(tmp_path / "pipe.zip")
+    writer = threading.Thread(target=(tmp_path / "pipe.zip").write_bytes, args=(data,))
+    writer.start()
+    assert json.loads(scan(run, "--no-clamd", "--json", tmp_path / "pipe.zip").stdout)["verdict"] == "stall"
+    writer.join()
 
 
 def test_the_right_password_opens(run: CliRunner, tmp_path: Path) -> None:

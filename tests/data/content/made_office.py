@@ -147,6 +147,10 @@ def _xls(**how: object) -> bytes:
     return compound_file({"Workbook": biff(**how), **storages})  # type: ignore[arg-type, dict-item]
 
 
+def _excel5() -> dict[str, bytes]:
+    return {"dir": bytes(60), "Module1": bytes(90)}
+
+
 def _with_vba(suffix: str, name: str = "vbaProject.bin") -> bytes:
     folder = {"docx": "word", "xlsx": "xl", "pptx": "ppt"}[suffix]
     path = f"{folder}/{name}"
@@ -189,6 +193,7 @@ def _macros(corpus: Corpus, written: dict[str, bytes]) -> None:
         corpus.add(
             f"xlm.{suffix}", sheet(more={path: macro_sheet}, more_types={path: kind}, rels=rels), "macro"
         )
+    corpus.add("vba-excel5.xls", _xls(storages={"_VBA_PROJECT": _excel5()}), "macro")
     corpus.add("xlm.xls", _xls(macro_sheet=True), "macro")
     corpus.add("xlm-biff4.xls", _record(0x409, struct.pack("<3H", 0, 0x40, 0)) + bytes(40), "macro")
     corpus.add("plain-biff4.xls", _record(0x409, struct.pack("<3H", 0, 0x10, 0)) + bytes(40))
