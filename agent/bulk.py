@@ -14,14 +14,14 @@ from typing import cast
 
 from peewee import fn
 
-from mailweir.agent.request import request
+from mailweir.agent.request import Wanted, request_all
 from mailweir.errors import InputError, MailweirError
-from mailweir.records import models, search
+from mailweir.records import search
 from mailweir.records.models import Command
 from mailweir.records.search import Filter, MessageRow
 from mailweir.records.words import PENDING, CommandState, Status
 
-PAGE = 50  # messages asked for in one transaction, which keeps the agent waiting
+PAGE = 100  # messages asked for in one transaction, which keeps the agent waiting
 _HELD_ONLY = frozenset({"force", "release"})
 _PENDING_WORDS = frozenset(status.word for status in PENDING)
 
@@ -61,13 +61,15 @@ def request_matching(
     number, below = 0, None
     while True:
         page = search.mail_in(wanted, below=below, limit=PAGE)
-        with models.database.atomic():
-            asked = []
-            for row in page:
-                for address in _addresses(row):
-                    asked.append(_ask(row.id, address, f"{key}.{number}", action, user, ip, reason, clock))
-                    number += 1
-        yield from asked
+        items = [(row.id, address) for row in page for address in _addresses(row)]
+        asked = [Wanted(*item, f"{key}.{place}") for place, item in enumerate(items, start=number)]
+        number += len(items)
+        answers = request_all(asked, action=action, user=user, ip=ip, reason=reason, clock=clock)
+        for one, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, MailweirError):
+                yield Asked(one.message_id, one.address, refused=str(answer))
+            else:
+                yield Asked(one.message_id, one.address, tuple(command.id for command in answer))
         below = page.next
         if below is None or number >= most:
             return
@@ -78,34 +80,6 @@ def _addresses(row: MessageRow) -> list[str | None]:
     waiting = [one for one in row.recipients if one.status in _PENDING_WORDS]
     matched: list[str | None] = [one.address for one in waiting if one.matched]
     return [None] if len(matched) == len(waiting) else matched
-
-
-def _ask(
-    message_id: int,
-    address: str | None,
-    key: str,
-    action: str,
-    user: str,
-    ip: str,
-    reason: str,
-    clock: Callable[[], float],
-) -> Asked:
-    try:
-        commands = request(
-            action=action,
-            message_id=message_id,
-            address=address,
-            user=user,
-            ip=ip,
-            reason=reason,
-            key=key,
-            clock=clock,
-        )
-    except MailweirError as error:
-        if isinstance(error, InputError) and "reason" in str(error):
-            raise  # it concerns all of them
-        return Asked(message_id, address, refused=str(error))
-    return Asked(message_id, address, tuple(command.id for command in commands))
 
 
 def progress(key: str) -> Counter[CommandState]:

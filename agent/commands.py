@@ -15,7 +15,7 @@ from peewee import Database
 from mailweir.agent import plan
 from mailweir.agent.aim import Aim, Job, Stays, target_of, was_held
 from mailweir.agent.divide import Divider, Halves, read_note
-from mailweir.agent.queue import BATCH, QueueHelper
+from mailweir.agent.queue import BATCH, Outcome, QueueHelper
 from mailweir.agent.request import request
 from mailweir.agent.rescan import Retry, Scanner
 from mailweir.agent.unlock import Wish, check_attempts
@@ -207,30 +207,44 @@ class Commands:
     def _act(self, verb: str, jobs: Sequence[Job]) -> None:
         """One verb on several queue files; the helper looked at each of them again afterwards."""
         targets = [job.target for job in jobs]
-        for job, outcome in zip(jobs, self._helper.act(verb, targets), strict=True):
-            queue = outcome.after or None
-            if outcome.result == "done" and plan.took_effect(verb, queue):
-                self._finish(job.command, CommandState.DONE, job.remark + plan.WORDS[verb])
-            elif outcome.result in ("gone", "refused"):
-                self._finish(job.command, CommandState.REFUSED, outcome.reason)
-            elif outcome.result == "done":
-                where = f"it stands in the queue {queue}" if queue else "it is gone from the queue"
-                self._finish(job.command, CommandState.FAILED, f"Postfix said that it was done, but {where}")
-            else:
-                self._finish(job.command, CommandState.FAILED, outcome.reason)
+        results = [
+            (job.command, *_result(job, verb, outcome))
+            for job, outcome in zip(jobs, self._helper.act(verb, targets), strict=True)
+        ]
+        self._finish_all(results)
 
     def _finish(self, command: Command, state: CommandState, result: str) -> None:
-        """Record what truly happened, together with its line in the audit trail."""
+        self._finish_all([(command, state, result)])
+
+    def _finish_all(self, results: Sequence[tuple[Command, CommandState, str]]) -> None:
+        """Record what truly happened, together with its lines in the audit trail."""
+        now = self._clock()
         with self._database.atomic():
-            Command.update(state=state, result=storable(result), finished=self._clock()).where(
-                Command.id == command.id
-            ).execute()
-            audit.append(
-                self._database,
-                clock=self._clock,
-                who=command.by_user,
-                ip=command.by_ip,
-                what=f"{command.action} {state.word}",
-                message_id=command.message_id,
-                detail={"command": command.id, "queue_id": command.queue_id, "result": result},
-            )
+            for command, state, result in results:
+                Command.update(state=state, result=storable(result), finished=now).where(
+                    Command.id == command.id
+                ).execute()
+            entries = [
+                audit.Entry(
+                    command.by_user,
+                    command.by_ip,
+                    f"{command.action} {state.word}",
+                    command.message_id,
+                    {"command": command.id, "queue_id": command.queue_id, "result": result},
+                )
+                for command, state, result in results
+            ]
+            audit.append_all(self._database, entries, self._clock)
+
+
+def _result(job: Job, verb: str, outcome: Outcome) -> tuple[CommandState, str]:
+    """What an act truly came to, by what the queue showed after it."""
+    queue = outcome.after or None
+    if outcome.result == "done" and plan.took_effect(verb, queue):
+        return CommandState.DONE, job.remark + plan.WORDS[verb]
+    if outcome.result in ("gone", "refused"):
+        return CommandState.REFUSED, outcome.reason
+    if outcome.result == "done":
+        where = f"it stands in the queue {queue}" if queue else "it is gone from the queue"
+        return CommandState.FAILED, f"Postfix said that it was done, but {where}"
+    return CommandState.FAILED, outcome.reason

@@ -6,12 +6,13 @@ is still the one that is noted here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
-from peewee import Database, fn
+from peewee import Database
 
-from mailweir.errors import InputError, Refused
+from mailweir.errors import InputError, MailweirError, Refused
 from mailweir.records import audit, ids, models
 from mailweir.records.models import Address, Command, Leg, Message, Recipient
 from mailweir.records.text import storable
@@ -38,7 +39,17 @@ ACTS = {
 UNLOCK = Act(
     "Unlock", "Scan what a password opens, then as Retry."
 )  # asked for with unlock.py, never by itself
+STALLED_ONLY = frozenset({"force", "release", "unlock"})
 MAX_REASON = 1_000  # characters
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One message, or one recipient of it, that an act is asked for; the key makes asking twice ask once."""
+
+    message_id: int
+    address: str | None
+    key: str
 
 
 def request(
@@ -57,105 +68,163 @@ def request(
     The same key twice gives the commands of the first time. Raises InputError for an unknown act, message or
     recipient or a missing reason, Refused when nothing of it is in the queue any more.
     """
+    wanted = Wanted(message_id, address, key)
+    (answer,) = request_all([wanted], action=action, user=user, ip=ip, reason=reason, clock=clock)
+    if isinstance(answer, MailweirError):
+        raise answer
+    return answer
+
+
+def request_all(
+    wanted: Sequence[Wanted],
+    *,
+    action: str,
+    user: str,
+    ip: str,
+    reason: str,
+    clock: Callable[[], float],
+) -> list[list[Command] | MailweirError]:
+    """The same for several at once, in one transaction: for each its commands, or why there are none.
+
+    Raises InputError for what is wrong with all of them: an unknown act or a missing reason.
+    """
     act = UNLOCK if action == "unlock" else ACTS.get(action)
     reason = storable(reason).strip()[:MAX_REASON]
     if act is None:
         raise InputError(f"there is no act {action[:20]!r}; there are {', '.join(ACTS)}")
     if act.needs_reason and not reason:
         raise InputError(f"{act.name} needs a reason")
-    if not key:
+    if not all(one.key for one in wanted):
         raise InputError("a request needs a key")
     database: Database = models.database.obj
+    refused: dict[Wanted, MailweirError] = {}
     with database.atomic():
-        if earlier := _with_key(message_id, key):
-            return earlier
-        message = Message.get_or_none(Message.id == message_id)
-        if message is None:
-            raise InputError(f"there is no message {ids.to_text(message_id)}")
-        address_id = _address_id(message_id, address) if address is not None else None
-        carried = _carried(message_id, address_id)
-        if action in ("force", "release", "unlock"):
-            carried = [one for one in carried if Status.STALLED in (one.status, _held(one.leg))]
-        if not carried:
-            what = "stalled" if action in ("force", "release", "unlock") else "in the queue any more"
-            raise Refused(f"nothing of it is {what}")
-        if action == "release" and not reason and any(one.verdict == "stall" for one in carried):
-            raise InputError("releasing stalled mail delivers it unscanned, as Force does: give a reason")
-        legs = list({one.leg.id: one.leg for one in carried}.values())
-        sender = Address.get_by_id(message.sender_id).address
+        known = _Known([one.message_id for one in wanted])
+        rows: list[dict[str, Any]] = []
+        entries: list[audit.Entry] = []
         now = clock()
-        rows = [
-            {
-                "key": f"{key}:{leg.id}",
-                "node_id": leg.node_id,
-                "action": action,
-                "leg_id": leg.id,
-                "message_id": message_id,
-                "address_id": address_id,
-                "queue_id": leg.queue_id,
-                "arrival": leg.arrival,
-                "sender": sender,
-                "reason": reason,
-                "by_user": storable(user),
-                "by_ip": storable(ip),
-                "requested": now,
-                "state": CommandState.REQUESTED,
-            }
-            for leg in legs
-        ]
-        Command.insert_many(rows).on_conflict_ignore().execute()
-        audit.append(
-            database,
-            clock=clock,
-            who=user,
-            ip=ip,
-            what=f"{action} requested",
-            message_id=message_id,
-            detail={"recipient": address, "reason": reason, "queue_ids": [leg.queue_id for leg in legs]},
-        )
-        return _with_key(message_id, key)
+        for one in wanted:
+            if known.commands(one):
+                continue
+            try:
+                legs = known.legs(one, action, bool(reason))
+            except (_Unasked, Refused) as error:
+                refused[one] = InputError(str(error)) if isinstance(error, _Unasked) else error
+                continue
+            sender = known.senders[one.message_id]
+            for leg, address_id in legs:
+                rows.append(
+                    {
+                        "key": f"{one.key}:{leg.id}",
+                        "node_id": leg.node_id,
+                        "action": action,
+                        "leg_id": leg.id,
+                        "message_id": one.message_id,
+                        "address_id": address_id,
+                        "queue_id": leg.queue_id,
+                        "arrival": leg.arrival,
+                        "sender": sender,
+                        "reason": reason,
+                        "by_user": storable(user),
+                        "by_ip": storable(ip),
+                        "requested": now,
+                        "state": CommandState.REQUESTED,
+                    }
+                )
+            queue_ids = [leg.queue_id for leg, _ in legs]
+            detail = {"recipient": one.address, "reason": reason, "queue_ids": queue_ids}
+            entries.append(audit.Entry(user, ip, f"{action} requested", one.message_id, detail))
+        if rows:
+            Command.insert_many(rows).on_conflict_ignore().execute()
+            audit.append_all(database, entries, clock)
+            known.read_commands()
+        return [refused[one] if one in refused else known.commands(one) for one in wanted]
 
 
-def _with_key(message_id: int, key: str) -> list[Command]:
-    rows = Command.select().where(Command.message_id == message_id).order_by(Command.id)
-    return [row for row in rows if row.key.startswith(f"{key}:")]
-
-
-def _address_id(message_id: int, address: str) -> int:
-    row = (
-        Recipient.select(Recipient.address_id)
-        .join(Address, on=(Address.id == Recipient.address_id))
-        .where(Recipient.message_id == message_id, fn.LOWER(Address.address) == address.lower())
-        .tuples()
-        .first()
-    )
-    if row is None:
-        raise InputError(f"{ids.to_text(message_id)} has no recipient {address[:80]!r}")
-    return int(row[0])
+class _Unasked(Exception):
+    """What is asked for does not exist."""
 
 
 @dataclass(frozen=True)
 class _Carried:
-    """A pending recipient and the queue file that carries it."""
+    """A recipient, and the queue file that carries it."""
 
+    address_id: int
+    address: str
     status: int
     verdict: str
-    leg: Leg
+    leg_id: int | None
 
 
-def _carried(message_id: int, address_id: int | None) -> list[_Carried]:
-    wanted = [Recipient.message_id == message_id, Recipient.status.in_(PENDING)]
-    if address_id is not None:
-        wanted.append(Recipient.address_id == address_id)
-    recipients = list(Recipient.select().where(*wanted))
-    numbers = [row.leg_id for row in recipients if row.leg_id is not None]
-    legs = {leg.id: leg for leg in Leg.select().where(Leg.id.in_(numbers), Leg.queue != Queue.GONE)}
-    return [
-        _Carried(row.status, row.verdict, legs[row.leg_id])
-        for row in sorted(recipients, key=lambda row: row.leg_id or 0)
-        if row.leg_id in legs
-    ]
+class _Known:
+    """What the records have of some messages."""
 
+    def __init__(self, message_ids: Sequence[int]) -> None:
+        self._ids = list(dict.fromkeys(message_ids))
+        senders = (
+            Message.select(Message.id, Address.address)
+            .join(Address, on=(Address.id == Message.sender_id))
+            .where(Message.id.in_(self._ids))
+            .tuples()
+        )
+        # peewee's types do not know what tuples() does.
+        self.senders = dict(cast("Iterable[tuple[int, str]]", senders))
+        recipients = (
+            Recipient.select(
+                Recipient.message_id,
+                Recipient.address_id,
+                Address.address,
+                Recipient.status,
+                Recipient.verdict,
+                Recipient.leg_id,
+            )
+            .join(Address, on=(Address.id == Recipient.address_id))
+            .where(Recipient.message_id.in_(self._ids))
+            .tuples()
+        )
+        self._recipients: dict[int, list[_Carried]] = {}
+        for row in cast("Iterable[tuple[int, int, str, int, str, int | None]]", recipients):
+            self._recipients.setdefault(row[0], []).append(_Carried(*row[1:]))
+        legs = Leg.select().where(Leg.message_id.in_(self._ids), Leg.queue != Queue.GONE)
+        self._legs: dict[int, Leg] = {leg.id: leg for leg in legs}
+        self.read_commands()
 
-def _held(leg: Leg) -> Status | None:
-    return Status.STALLED if leg.queue == Queue.HOLD else None
+    def read_commands(self) -> None:
+        """Learn what has been asked for."""
+        self._commands: dict[int, list[Command]] = {}
+        for row in Command.select().where(Command.message_id.in_(self._ids)).order_by(Command.id):
+            self._commands.setdefault(row.message_id, []).append(row)
+
+    def commands(self, wanted: Wanted) -> list[Command]:
+        """Those with its key."""
+        rows = self._commands.get(wanted.message_id, ())
+        return [row for row in rows if row.key.startswith(f"{wanted.key}:")]
+
+    def legs(self, wanted: Wanted, action: str, reasoned: bool) -> list[tuple[Leg, int | None]]:
+        """The queue files that the act concerns, with the one recipient meant.
+
+        Raises _Unasked and Refused, and InputError when a reason is missing.
+        """
+        if wanted.message_id not in self.senders:
+            raise _Unasked(f"there is no message {ids.to_text(wanted.message_id)}")
+        recipients = self._recipients.get(wanted.message_id, [])
+        address_id = None
+        if wanted.address is not None:
+            recipients = [one for one in recipients if one.address.lower() == wanted.address.lower()]
+            if not recipients:
+                text = ids.to_text(wanted.message_id)
+                raise _Unasked(f"{text} has no recipient {wanted.address[:80]!r}")
+            address_id = recipients[0].address_id
+        carried = [one for one in recipients if one.status in PENDING and one.leg_id in self._legs]
+        if action in STALLED_ONLY:
+            carried = [one for one in carried if one.status == Status.STALLED or self._is_held(one)]
+        if not carried:
+            what = "stalled" if action in STALLED_ONLY else "in the queue any more"
+            raise Refused(f"nothing of it is {what}")
+        if action == "release" and not reasoned and any(one.verdict == "stall" for one in carried):
+            raise InputError("releasing stalled mail delivers it unscanned, as Force does: give a reason")
+        numbers = sorted({one.leg_id for one in carried if one.leg_id is not None})
+        return [(self._legs[number], address_id) for number in numbers]
+
+    def _is_held(self, one: _Carried) -> bool:
+        return one.leg_id is not None and self._legs[one.leg_id].queue == Queue.HOLD

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from peewee import Database
@@ -17,7 +18,19 @@ from mailweir.records.models import Audit
 from mailweir.records.text import storable
 
 LOCK = 0x6D77_6175  # PostgreSQL's advisory lock under which rows are appended
-_BATCH = 1_000
+_BATCH = 1_000  # rows read at once
+_AT_ONCE = 100  # rows written by one statement
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one row of the trail says beside its time."""
+
+    who: str
+    ip: str
+    what: str
+    message_id: int | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 def append(
@@ -31,19 +44,30 @@ def append(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Add one row; belongs into the transaction of the act that it tells of, or makes its own."""
+    append_all(database, [Entry(who, ip, what, message_id, detail or {})], clock)
+
+
+def append_all(database: Database, entries: Iterable[Entry], clock: Callable[[], float]) -> None:
+    """Add several rows at once, in their order."""
     with database.atomic():
         if not is_sqlite(database):  # SQLite has one writer at a time anyway
             database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         last = Audit.select(Audit.hash).order_by(Audit.id.desc()).first()
-        row = {
-            "time": clock(),
-            "who": storable(who),
-            "ip": storable(ip),
-            "what": storable(what),
-            "message_id": message_id,
-            "detail": storable(json.dumps(detail or {}, ensure_ascii=False, sort_keys=True)),
-        }
-        Audit.create(**row, hash=_hash(last.hash if last else "", row))
+        previous = last.hash if last else ""
+        rows = []
+        for entry in entries:
+            row = {
+                "time": clock(),
+                "who": storable(entry.who),
+                "ip": storable(entry.ip),
+                "what": storable(entry.what),
+                "message_id": entry.message_id,
+                "detail": storable(json.dumps(dict(entry.detail), ensure_ascii=False, sort_keys=True)),
+            }
+            previous = _hash(previous, row)
+            rows.append({**row, "hash": previous})
+        for start in range(0, len(rows), _AT_ONCE):
+            Audit.insert_many(rows[start : start + _AT_ONCE]).execute()
 
 
 def broken(database: Database) -> int | None:
