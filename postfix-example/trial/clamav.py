@@ -49,7 +49,8 @@ class Clamd:
             (database / file).write_text(signatures)
         # A copy of the program: AppArmor's profile for the installed one would keep it out of our directory.
         program = self.directory / "clamd"
-        shutil.copy(PROGRAM, program)
+        if not program.exists():  # one that was killed a moment ago may still be on its way out
+            shutil.copy(PROGRAM, program)
         configuration = self.directory / "clamd.conf"
         configuration.write_text(
             f"DatabaseDirectory {database}\n"
