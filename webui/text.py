@@ -7,8 +7,6 @@ neither hide nor reorder anything; Jinja's autoescaping then makes it inert as H
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,7 +47,13 @@ def init_app(app: Flask) -> None:
             digests[name] = hashlib.sha256(content).hexdigest()[:12]
         return url_for("static", filename=name, v=digests[name])
 
-    app.jinja_env.globals.update(asset=asset, link_with=link_with, query_now=query_now)
+    app.jinja_env.globals.update(
+        asset=asset,
+        link_with=link_with,
+        query_now=query_now,
+        message_path=message_path,
+        session_path=session_path,
+    )
     app.context_processor(context)
 
 
@@ -76,7 +80,13 @@ def finalize(value: Any) -> Any:
 
 def say(word: str) -> str:
     """A word in a variable, in the user's language; unlike _() it is escaped like any other text."""
-    return str(get_translations().gettext(word)) if word else ""
+    if not word:
+        return ""
+    if "said" not in g:
+        g.said = {}  # the same few words stand on every row
+    if word not in g.said:
+        g.said[word] = str(get_translations().gettext(word))
+    return str(g.said[word])
 
 
 def as_written(value: str) -> Markup:
@@ -142,15 +152,19 @@ def link_with(**changes: Any) -> str:
     return request.path + ("?" + query if query else "")
 
 
+def message_path(identifier: str) -> str:
+    """Where the page of a message is; lists ask for so many that url_for takes too long."""
+    return f"{request.script_root}/message/{identifier}"
+
+
+def session_path(identifier: str) -> str:
+    """The same for a session."""
+    return f"{request.script_root}/session/{identifier}"
+
+
 def query_now() -> str:
     """The query of this page's address without what only this moment needs."""
     fields = request.args.to_dict()
     return urlencode(
         {name: value for name, value in fields.items() if value and name not in ("below", "acted")}
     )
-
-
-def loads(text: str) -> Mapping[str, Any]:
-    """Stored JSON, or nothing where there is none."""
-    value = json.loads(text) if text else {}
-    return value if isinstance(value, dict) else {}

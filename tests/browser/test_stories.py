@@ -31,6 +31,12 @@ PAGES = (
     "profile",
     "reasons?reply=550 5.1.1 unknown",
 )
+TELLING = (
+    "overview",
+    "delivery",
+    "quarantine",
+    "policies/default/0/filtering",
+)  # these have every kind of part
 
 
 def test_track_a_message_from_a_search_to_its_attempts(desk: Desk) -> None:
@@ -135,7 +141,8 @@ def test_pages_fit_and_are_accessible(
     more.append(f"session/{ids.to_text(site.world.sessions[0])}")
     for path in (*PAGES, *more):
         desk.page.goto("/" + path)
-        wrong += [f"{path} {line}" for line in desk.accessible(rules)]
+        if rules is None or path in TELLING:
+            wrong += [f"{path} {line}" for line in desk.accessible(rules)]
         wrong += [f"{path} scrolls sideways"] * desk.page.evaluate(
             "document.documentElement.scrollWidth > window.innerWidth"
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
+import tempfile
 import time
 from html import unescape
 from pathlib import Path
@@ -23,6 +25,19 @@ PASSWORD = "correct horse battery"
 FIELD = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 
 
+@functools.cache
+def sown(extra: int) -> tuple[bytes, World]:
+    """A SQLite file with the seeded world and a user of each role; made once: tests need a copy."""
+    with tempfile.TemporaryDirectory() as directory:
+        database = db.connect(dataclasses.replace(load(None, {}), state_dir=directory))
+        with database.atomic():
+            world = sow(time.time(), extra=extra)
+            for role in accounts.ROLES:
+                accounts.add(role, PASSWORD, role=role, clock=time.time)
+        database.close()
+        return Path(directory, "mailweir.db").read_bytes(), world
+
+
 class Pages:
     """One application with its world; `as_user` gives a logged-in client."""
 
@@ -30,10 +45,8 @@ class Pages:
         self.config: Config = dataclasses.replace(
             load(None, {}), state_dir=str(state), web=web or Web(act_wait=0.0, page_rows=20)
         )
-        db.connect(self.config)
-        self.world: World = sow(time.time(), extra=extra)
-        for role in accounts.ROLES:
-            accounts.add(role, PASSWORD, role=role, clock=time.time)
+        content, self.world = sown(extra)
+        Path(state, "mailweir.db").write_bytes(content)
         self.app = create_app(self.config)
 
     def as_user(self, name: str) -> FlaskClient:
