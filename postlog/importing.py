@@ -25,7 +25,7 @@ from mailweir.postlog.lines import Counts
 from mailweir.postlog.stamps import Stamps
 from mailweir.postlog.track import Tracker
 
-AHEAD = 3  # batches that the reader may be ahead of the writer
+AHEAD = 2  # batches that the reader may be ahead of the writer
 
 
 @dataclass

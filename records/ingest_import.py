@@ -69,6 +69,9 @@ class Importer:
         reader = importing.Reader(history, start, batch, lambda: DatabaseMemory(Writer(reopen()), self._node))
         connection, process = reader.start()
         self._database.connect()
+        if self._writer.is_sqlite:  # a mapped file would count as memory, the more the larger it grows
+            self._writer.execute("PRAGMA mmap_size = 0")
+            self._writer.execute("PRAGMA cache_size = -16000")  # KiB
 
         def write(arrived: importing.Batch) -> None:
             with self._database.atomic():

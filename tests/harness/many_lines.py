@@ -19,6 +19,7 @@ from mailweir.postlog.queue_id import DIGITS, is_queue_id
 INCIDENTS = Path(__file__).parents[1] / "data" / "postlog"
 START = 1_782_864_000.0  # 1 July 2026, 0:00 UTC
 PER_SECOND = 4  # incidents begun
+USERS, DOMAINS = 5_000, 400
 _STAMP = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ")
 _ID = re.compile(r"\b[0-9A-Za-z]{10,20}\b")
 _MESSAGE_ID = re.compile(r"\d{19}@test")
@@ -53,7 +54,8 @@ class _Incident:
 
     def copy(self, begin: float, number: int, source: random.Random) -> Iterator[tuple[float, str]]:
         """Its lines with times, for the message `number` of the log."""
-        user, domain = source.randrange(3000), source.randrange(400)
+        user = source.randrange(USERS)
+        domain = user % DOMAINS
         ids = {
             old: _number(int(begin), 52, 6)
             + _number(source.randrange(1_000_000), 52, 4)
