@@ -64,9 +64,7 @@ def verdict(
     """Send an encrypted archive; what the journal says became of it, checked against queue and receiver."""
     before = len(filtered.receiver.received()), len(filtered.postfix.queue())
     head = {"Authentication_Results": f"mx.example.org; {proof}"} if proof else {}
-    message = mail(
-        "figures", files.encrypted_zip() if zipped else files.macro_xlsm(), "figures.zip", **head
-    )
+    message = mail("figures", files.encrypted_zip() if zipped else files.macro_xlsm(), "figures.zip", **head)
     try:
         filtered.send(message, recipient, sender=sender, options=["SMTPUTF8"])
     except NotAccepted as error:
