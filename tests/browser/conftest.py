@@ -71,11 +71,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "MAILWEIR_WEB_BIND": bind,
         "MAILWEIR_WEB_WORKERS": "1",
         "MAILWEIR_WEB_ACT_WAIT": "0.2",
-        "MAILWEIR_WEB_PAGE_ROWS": "12",
+        "MAILWEIR_WEB_PAGE_ROWS": "6",
         "MAILWEIR_WEB_LOGIN_LIMIT": "1000 per minute",
     }
     db.connect(load(None, env))
-    made = Site(f"http://{bind}", sow(time.time(), extra=120), env)
+    made = Site(f"http://{bind}", sow(time.time(), extra=10), env)
     made.mailweir("user", "add", "anna", "--password-stdin", stdin=PASSWORD + "\n")
     made.mailweir("user", "add", "vera", "--role", "viewer", "--password-stdin", stdin=PASSWORD + "\n")
     server = subprocess.Popen([str(PROGRAM), "web"], env=env)
