@@ -17,7 +17,7 @@ import click
 
 from mailweir.config import Config
 from mailweir.errors import InputError
-from mailweir.records import command_print, db, schema, search
+from mailweir.records import command_print, db, export, schema, search
 from mailweir.records.filters import Filter
 
 PAGE = 500  # rows that are read, and printed, at a time
@@ -69,6 +69,7 @@ def _filters(function: Callable[..., None]) -> click.Command:
 
 
 def _rows(ask: Callable[..., search.Page[Any]], wanted: Filter, limit: int | None) -> Iterator[Any]:
+    """The rows of one page after the other, without a time budget: no page is partial."""
     below = None
     while True:
         page = ask(wanted, below=below, limit=PAGE if limit is None else min(limit, PAGE))
@@ -83,8 +84,9 @@ def _print(
 ) -> None:
     rows = itertools.islice(rows, limit)
     if as_json:
-        for row in rows:
-            click.echo(json.dumps(row))
+        encode = json.JSONEncoder(check_circular=False).encode
+        while lines := [encode(row) for row in itertools.islice(rows, PAGE)]:
+            click.echo("\n".join(lines))
     else:
         command_print.table(rows, columns, PAGE)
 
@@ -95,7 +97,11 @@ def mail_in(wanted: Filter, limit: int | None, as_json: bool) -> None:
 
     SEARCH is what the page's search box takes: words, and terms such as from:anna@ status:deferred.
     """
-    rows = (row for message in _rows(search.mail_in, wanted, limit) for row in message.per_recipient())
+    if limit is None and export.is_whole(wanted):
+        rows = export.mail_in(wanted)
+    else:
+        found = _rows(search.mail_in, wanted, limit)
+        rows = (row for message in found for row in message.per_recipient())
     columns = ("time", "direction", "status", "sender", "recipient", "subject", "size", "mail_in_id")
     _print(rows, limit, as_json, columns)
 
@@ -111,7 +117,10 @@ def quarantine(wanted: Filter, limit: int | None, as_json: bool) -> None:
 @_filters
 def pending(wanted: Filter, limit: int | None, as_json: bool) -> None:
     """Mail that is filtering, stalled, queued or deferred: a row for each recipient."""
-    rows = (row.as_dict() for row in _rows(search.pending, wanted, limit))
+    if limit is None and export.is_whole(wanted):
+        rows = export.pending(wanted)
+    else:
+        rows = (row.as_dict() for row in _rows(search.pending, wanted, limit))
     columns = (
         "time",
         "direction",
@@ -129,7 +138,10 @@ def pending(wanted: Filter, limit: int | None, as_json: bool) -> None:
 @_filters
 def delivery(wanted: Filter, limit: int | None, as_json: bool) -> None:
     """Attempts to deliver, newest first."""
-    rows = (row.as_dict() for row in _rows(search.delivery, wanted, limit))
+    if limit is None and export.is_whole(wanted):
+        rows = export.delivery(wanted)
+    else:
+        rows = (row.as_dict() for row in _rows(search.delivery, wanted, limit))
     columns = (
         "time",
         "status",

@@ -7,6 +7,7 @@ number make it unique over nodes and workers, and sorting by ID is sorting by ti
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from mailweir.errors import InputError
 
@@ -17,6 +18,7 @@ AGENT_SLOT = (1 << SLOT_BITS) - 1  # the agent's own slot; workers have 0 to 62
 
 # No vowels and no look-alikes, and letters first, so that no ID reads as a word or a number.
 ALPHABET = "23456789BCDFGHJKLMNPQRSTVWXZbcdfghjkmnpqrstvwxz"
+_PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
 
 
 def first_id(milliseconds: int) -> int:
@@ -31,11 +33,20 @@ def milliseconds_of(identifier: int) -> int:
 
 def to_text(identifier: int) -> str:
     """The ID as people see it: 11 or 12 letters and digits that one double-click selects."""
-    digits = []
-    while identifier:
-        identifier, digit = divmod(identifier, len(ALPHABET))
-        digits.append(ALPHABET[digit])
-    return "".join(reversed(digits)) or ALPHABET[0]
+    high, low = divmod(identifier, len(_PAIRS) ** 3)
+    first, rest = divmod(low, len(_PAIRS) ** 2)
+    text = f"{_digits(high)}{_PAIRS[first]}{_PAIRS[rest // len(_PAIRS)]}{_PAIRS[rest % len(_PAIRS)]}"
+    return text if high else text.lstrip(ALPHABET[0]) or ALPHABET[0]
+
+
+@lru_cache(1_000)
+def _digits(number: int) -> str:
+    """All digits but the last six, which IDs of the same ten seconds have in common."""
+    text = ""
+    while number:
+        number, digit = divmod(number, len(ALPHABET))
+        text = ALPHABET[digit] + text
+    return text
 
 
 def from_text(text: str) -> int:

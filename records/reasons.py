@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mailweir.records.reason_table import CODES, PHRASES, REPLIES, STAGES, Entry, Side
 from mailweir.records.words import Outcome, Status
@@ -17,6 +18,17 @@ _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _STAGE = re.compile(r"\(in reply to (end of DATA|[A-Z]+(?: FROM| TO)?)(?: command)?\)")
 _LONGEST = 4096  # characters of a reply that are looked at
 _GENERAL = {"0.0", "5.0", "3.0", "7.0", "2.0", "4.0", "1.0"}  # enhanced codes that say less than a reply code
+
+
+_SAID: dict[int, str] = {
+    Status.DELIVERED: "",
+    Status.FILTERING: "The message is being scanned.",
+    Status.STALLED: "Its content could not be scanned, so it waits for an administrator.",
+    Status.REJECTED: "It was refused here, so the sending server has told its sender.",
+    Status.DELETED: "An administrator removed it from the queue.",
+    Status.UNKNOWN: "The log did not tell what became of it.",
+}
+_REMEMBERED = 2_000  # replies whose explanation is kept; most of a long list are the same few
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,7 @@ class Reason:
         return f"{self.what} ({self.side.value[0].upper()}{self.side.value[1:]}.) {self.advice}"
 
 
+@lru_cache(_REMEMBERED)
 def explain(dsn: str, reply: str) -> Reason:
     """What a reply means; `dsn` is the enhanced code that Postfix logged, `reply` the text.
 
@@ -64,10 +77,14 @@ def explain(dsn: str, reply: str) -> Reason:
     )
 
 
+@lru_cache(_REMEMBERED)
+def _by_phrase(text: str) -> Entry | None:
+    return next((entry for phrase, entry in PHRASES if phrase.search(text)), None)
+
+
 def _entry(text: str, code: re.Match[str] | None, enhanced: re.Match[str] | None) -> Entry:
-    for phrase, entry in PHRASES:
-        if phrase.search(text):
-            return entry
+    if entry := _by_phrase(text):
+        return entry
     detail = f"{int(enhanced[2])}.{int(enhanced[3])}" if enhanced else ""
     if detail in CODES and detail not in _GENERAL:
         return CODES[detail]
@@ -84,25 +101,17 @@ def _entry(text: str, code: re.Match[str] | None, enhanced: re.Match[str] | None
     )
 
 
-def of_recipient(status: Status, dsn: str, reply: str) -> str:
-    """A recipient's last reply in plain words; empty when there is nothing to explain."""
-    if status is Status.FILTERING:
-        return "The message is being scanned."
-    if status is Status.STALLED:
-        return "Its content could not be scanned, so it waits for an administrator."
-    if status is Status.REJECTED:
-        return "It was refused here, so the sending server has told its sender."
-    if status is Status.DELETED:
-        return "An administrator removed it from the queue."
-    if status is Status.UNKNOWN:
-        return "The log did not tell what became of it."
+def of_recipient(status: int, dsn: str, reply: str) -> str:
+    """A recipient's last reply in plain words, by words.Status; empty when there is nothing to explain."""
+    if status in _SAID:
+        return _SAID[status]
     if status in (Status.DEFERRED, Status.FAILED, Status.RETURNED) and (dsn or reply):
         return explain(dsn, reply).sentence()
     return ""
 
 
-def of_delivery(outcome: Outcome, dsn: str, reply: str) -> str:
-    """An attempt's reply in plain words; empty when the mail was taken."""
+def of_delivery(outcome: int, dsn: str, reply: str) -> str:
+    """An attempt's reply in plain words, by words.Outcome; empty when the mail was taken."""
     if outcome in (Outcome.SENT, Outcome.DELIVERABLE) or not (dsn or reply):
         return ""
     return explain(dsn, reply).sentence()

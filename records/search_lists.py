@@ -64,7 +64,7 @@ def delivery(
         sought, ways = delivery_where(wanted, clock)
     except OutOfTime:
         return Page((), below, partial=True)
-    low, high = _range(wanted, below)
+    low, high = range_of(wanted, below)
     found = find(sought, ways, low=low, high=high, need=limit + 1, budget=clock)
     keys, following = _cut(found, limit)
     return Page(tuple(search_load.deliveries_of(keys)), following, found.partial)
@@ -74,7 +74,7 @@ def _messages(
     wanted: Filter, statuses: Sequence[Status] | None, below: int | None, limit: int, budget: float | None
 ) -> tuple[Where, Found]:
     clock = Budget(budget)
-    low, high = _range(wanted, below)
+    low, high = range_of(wanted, below)
     try:
         asked = where(wanted, clock, statuses=statuses)
     except OutOfTime:
@@ -90,7 +90,7 @@ def _those(listed: Sequence[Status], wanted: Filter) -> tuple[Status, ...]:
     return tuple(status for status in listed if not asked or status in asked)
 
 
-def _range(wanted: Filter, below: int | None) -> tuple[int, int]:
+def range_of(wanted: Filter, below: int | None = None) -> tuple[int, int]:
     """The IDs that before, after and paging leave: from the first up to, but without, the second."""
     low = 0 if wanted.after is None else _first_id(wanted.after)
     high = NEWEST if wanted.before is None else _first_id(wanted.before)

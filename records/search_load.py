@@ -6,6 +6,7 @@ One statement a table and batch of keys, whatever the number of rows.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mailweir.records import ids, reasons
@@ -19,18 +20,19 @@ from mailweir.records.views import (
     from_json,
     time_of,
 )
-from mailweir.records.words import Direction, Outcome, Queue, Source, Status
+from mailweir.records.words import Direction, Outcome, Queue, Source, Status, word_of
 
 ALL = Sql("1 = 1")
 _NODE = "coalesce(n.name, '')"
-_MESSAGE = f"""
-SELECT m.id, {_NODE}, m.node_id, m.source, a.address, m.subject, m.size, m.message_id, m.client_ip,
-       m.client_name, m.auth_user, m.verdict
-FROM message m LEFT JOIN node n ON n.id = m.node_id LEFT JOIN address a ON a.id = m.sender_id
-WHERE m.id IN ("""
-_RECIPIENT = """
-SELECT r.message_id, a.address, r.address_id, r.direction, r.status, r.verdict, r.trace, r.attempts, r.dsn,
-       r.reply, r.changed, r.leg_id, l.queue_id, """
+MESSAGE = f"""
+m.id, {_NODE}, m.node_id, m.source, s.address, m.subject, m.size, m.message_id, m.client_ip, m.client_name,
+m.auth_user, m.verdict"""  # as message_fields takes them
+MESSAGE_FROM = """
+FROM message m LEFT JOIN node n ON n.id = m.node_id LEFT JOIN address s ON s.id = m.sender_id"""
+_MESSAGE = f"SELECT {MESSAGE} {MESSAGE_FROM} WHERE m.id IN ("
+RECIPIENT = """
+r.message_id, a.address, r.address_id, r.direction, r.status, r.verdict, r.trace, r.attempts, r.dsn, r.reply,
+r.changed, r.leg_id, l.queue_id"""  # as recipient_fields takes them, with whether it matches at the end
 _RECIPIENT_FROM = """
 FROM recipient r JOIN message m ON m.id = r.message_id LEFT JOIN address a ON a.id = r.address_id
 LEFT JOIN leg l ON l.id = r.leg_id WHERE r.message_id IN ("""
@@ -39,7 +41,7 @@ SELECT m.id, {_NODE}, m.node_id, l.queue_id, s.address, a.address, r.address_id,
        m.subject, m.size, r.attempts, r.dsn, r.reply, r.changed, l.queue, l.held
 FROM recipient r JOIN message m ON m.id = r.message_id LEFT JOIN node n ON n.id = m.node_id
 LEFT JOIN address s ON s.id = m.sender_id LEFT JOIN address a ON a.id = r.address_id
-LEFT JOIN leg l ON l.id = r.leg_id WHERE r.message_id IN ("""
+LEFT JOIN leg l ON l.id = r.leg_id WHERE """
 _DELIVERY = f"""
 SELECT d.id, d.message_id, {_NODE}, l.node_id, l.queue_id, s.address, a.address, f.address,
        r.direction, d.status, d.dsn, d.service, d.relay_host, d.relay_ip, d.relay_port, d.reply, d.delay,
@@ -70,14 +72,14 @@ def messages(
     return result
 
 
-def message_fields(row: tuple[Any, ...]) -> dict[str, Any]:
+def message_fields(row: Sequence[Any]) -> dict[str, Any]:
     """MessageRow's own columns by name."""
     return {
         "id": row[0],
         "mail_in_id": ids.to_text(row[0]),
         "node": row[1] or str(row[2]),
         "time": time_of(row[0]),
-        "source": Source(row[3]).word,
+        "source": word_of(Source, row[3]),
         "sender": row[4] or "",
         "subject": row[5],
         "size": row[6],
@@ -99,32 +101,34 @@ def recipients_of(
 ) -> defaultdict[int, tuple[RecipientRow, ...]]:
     """The recipients of these messages, in the order of their addresses."""
     statement = (
-        Sql(_RECIPIENT)
+        Sql(f"SELECT {RECIPIENT}, ")
         + Sql(f"CASE WHEN {matched.text} THEN 1 ELSE 0 END", matched.values)
         + Sql(f"{_RECIPIENT_FROM}{numbers(keys)}) AND ({visible.text})", visible.values)
     )
     result: defaultdict[int, tuple[RecipientRow, ...]] = defaultdict(tuple)
     for row in sorted(rows(statement), key=lambda row: (row[0], row[1] or "", row[2])):
-        status = Status(row[4])
-        result[row[0]] += (
-            RecipientRow(
-                address=row[1] or "",
-                address_id=row[2],
-                direction=Direction(row[3]).word,
-                status=status.word,
-                verdict=row[5],
-                trace=from_json(row[6]),
-                attempts=row[7],
-                dsn=row[8],
-                reply=row[9],
-                reason=reasons.of_recipient(status, row[8], row[9]),
-                changed=row[10],
-                leg_id=row[11],
-                queue_id=row[12] or "",
-                matched=bool(row[13]),
-            ),
-        )
+        result[row[0]] += (RecipientRow(**recipient_fields(row)),)
     return result
+
+
+def recipient_fields(row: Sequence[Any]) -> dict[str, Any]:
+    """RecipientRow's values by name."""
+    return {
+        "address": row[1] or "",
+        "address_id": row[2],
+        "direction": word_of(Direction, row[3]),
+        "status": word_of(Status, row[4]),
+        "verdict": row[5],
+        "trace": from_json(row[6]),
+        "attempts": row[7],
+        "dsn": row[8],
+        "reply": row[9],
+        "reason": reasons.of_recipient(row[4], row[8], row[9]),
+        "changed": row[10],
+        "leg_id": row[11],
+        "queue_id": row[12] or "",
+        "matched": bool(row[13]),
+    }
 
 
 def findings_of(keys: list[int]) -> dict[int, tuple[FindingRow, ...]]:
@@ -140,38 +144,40 @@ def findings_of(keys: list[int]) -> dict[int, tuple[FindingRow, ...]]:
 
 def pending(keys: list[int], matched: Sql, visible: Sql = ALL) -> list[PendingRow]:
     """The recipients of these messages that match, newest message first."""
-    found = []
-    for part in batches(keys):
-        statement = Sql(
-            f"{_PENDING}{numbers(part)}) AND ({matched.text}) AND ({visible.text})",
-            matched.values + visible.values,
-        )
-        found += rows(statement)
+    conditions = (
+        Sql(f"r.message_id IN ({numbers(part)})") + Sql(f"AND ({matched.text})", matched.values)
+        + Sql(f"AND ({visible.text})", visible.values)
+        for part in batches(keys)
+    )  # fmt: skip
+    return [PendingRow(**values) for values in pending_fields(conditions)]
+
+
+def pending_fields(conditions: Iterable[Sql]) -> Iterator[dict[str, Any]]:
+    """PendingRow's values by name, of the recipients that each condition on `r` and `m` selects."""
+    found = [row for condition in conditions for row in rows(Sql(_PENDING) + condition)]
     found.sort(key=lambda row: (-row[0], row[5] or "", row[6]))
-    return [
-        PendingRow(
-            id=row[0],
-            mail_in_id=ids.to_text(row[0]),
-            node=row[1] or str(row[2]),
-            queue_id=row[3] or "",
-            time=time_of(row[0]),
-            sender=row[4] or "",
-            recipient=row[5] or "",
-            address_id=row[6],
-            direction=Direction(row[7]).word,
-            status=Status(row[8]).word,
-            subject=row[9],
-            size=row[10],
-            attempts=row[11],
-            dsn=row[12],
-            reply=row[13],
-            reason=reasons.of_recipient(Status(row[8]), row[12], row[13]),
-            changed=row[14],
-            queue="" if row[15] is None else Queue(row[15]).word,
-            held=row[16],
-        )
-        for row in found
-    ]
+    for row in found:
+        yield {
+            "id": row[0],
+            "mail_in_id": ids.to_text(row[0]),
+            "node": row[1] or str(row[2]),
+            "queue_id": row[3] or "",
+            "time": time_of(row[0]),
+            "sender": row[4] or "",
+            "recipient": row[5] or "",
+            "address_id": row[6],
+            "direction": word_of(Direction, row[7]),
+            "status": word_of(Status, row[8]),
+            "subject": row[9],
+            "size": row[10],
+            "attempts": row[11],
+            "dsn": row[12],
+            "reply": row[13],
+            "reason": reasons.of_recipient(row[8], row[12], row[13]),
+            "changed": row[14],
+            "queue": "" if row[15] is None else word_of(Queue, row[15]),
+            "held": row[16],
+        }
 
 
 def deliveries_of(keys: list[int]) -> list[DeliveryRow]:
@@ -181,32 +187,35 @@ def deliveries_of(keys: list[int]) -> list[DeliveryRow]:
 
 def deliveries(where: Sql) -> list[DeliveryRow]:
     """The attempts that a condition on `d` selects, newest first."""
-    return [
-        DeliveryRow(
-            id=row[0],
-            message_id=row[1],
-            mail_in_id="" if row[1] is None else ids.to_text(row[1]),
-            node=row[2] or str("" if row[3] is None else row[3]),
-            queue_id=row[4] or "",
-            time=time_of(row[0]),
-            sender=row[5] or "",
-            recipient=row[6] or "",
-            final=row[7] or "",
-            direction="" if row[8] is None else Direction(row[8]).word,
-            status=Outcome(row[9]).word,
-            dsn=row[10],
-            service=row[11],
-            relay_host=row[12],
-            relay_ip=row[13],
-            relay_port=row[14],
-            reply=row[15],
-            reason=reasons.of_delivery(Outcome(row[9]), row[10], row[15]),
-            delay=row[16],
-            delays=row[17],
-            subject=row[18] or "",
-            session_id=row[19],
-            session_outcome="" if row[20] is None else Outcome(row[20]).word,
-            session_reconstructed=bool(row[21]),
-        )
-        for row in rows(Sql(_DELIVERY + where.text + " ORDER BY d.id DESC", where.values))
-    ]
+    return [DeliveryRow(**values) for values in delivery_fields(where)]
+
+
+def delivery_fields(where: Sql) -> Iterator[dict[str, Any]]:
+    """DeliveryRow's values by name, of the attempts that a condition on `d` selects, newest first."""
+    for row in rows(Sql(_DELIVERY) + where + Sql("ORDER BY d.id DESC")):
+        yield {
+            "id": row[0],
+            "message_id": row[1],
+            "mail_in_id": "" if row[1] is None else ids.to_text(row[1]),
+            "node": row[2] or str("" if row[3] is None else row[3]),
+            "queue_id": row[4] or "",
+            "time": time_of(row[0]),
+            "sender": row[5] or "",
+            "recipient": row[6] or "",
+            "final": row[7] or "",
+            "direction": "" if row[8] is None else word_of(Direction, row[8]),
+            "status": word_of(Outcome, row[9]),
+            "dsn": row[10],
+            "service": row[11],
+            "relay_host": row[12],
+            "relay_ip": row[13],
+            "relay_port": row[14],
+            "reply": row[15],
+            "reason": reasons.of_delivery(row[9], row[10], row[15]),
+            "delay": row[16],
+            "delays": row[17],
+            "subject": row[18] or "",
+            "session_id": row[19],
+            "session_outcome": "" if row[20] is None else word_of(Outcome, row[20]),
+            "session_reconstructed": bool(row[21]),
+        }

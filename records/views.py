@@ -6,8 +6,9 @@ Times are seconds since 1970 in the fields and RFC 3339 (UTC) in `as_dict`; word
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar
@@ -58,25 +59,40 @@ class View:
 
     def as_dict(self) -> dict[str, Any]:
         """The row for JSON: names as they are, times as RFC 3339, 64-bit IDs as people see them."""
-        result: dict[str, Any] = {}
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            name, value = field.name, getattr(self, field.name)
-            if name in self._left_out:
-                continue
-            if name in self._moments:
-                value = rfc3339(value)
-            elif name in self._identifiers and value is not None:
-                value = ids.to_text(value)
-            result[name] = _plain(value)
-        return result
+        return self.printed(dict(vars(self)))
+
+    @classmethod
+    def printed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The fields' values by name as `as_dict` gives them; changes and returns `values`."""
+        for name in cls._left_out:
+            del values[name]
+        for name, convert in _conversions(cls):  # type: ignore[arg-type]
+            values[name] = convert(values[name])
+        return values
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, View):
-        return value.as_dict()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
+@functools.cache
+def _conversions(kind: type[View]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    """The fields that JSON shows in another form, and how to get it."""
+    found: list[tuple[str, Callable[[Any], Any]]] = []
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name in kind._left_out:
+            continue
+        if field.name in kind._moments:
+            found.append((field.name, rfc3339))
+        elif field.name in kind._identifiers:
+            found.append((field.name, _identifier))
+        elif str(field.type).startswith("tuple["):
+            found.append((field.name, _list))
+    return tuple(found)
+
+
+def _identifier(value: int | None) -> str | None:
+    return None if value is None else ids.to_text(value)
+
+
+def _list(values: tuple[Any, ...]) -> list[Any]:
+    return [value.as_dict() if isinstance(value, View) else value for value in values]
 
 
 @dataclass(frozen=True)
@@ -142,12 +158,17 @@ class MessageRow(View):
         del common["recipients"]
         for row in self.recipients:
             if row.matched:
-                own = row.as_dict()
-                own["recipient"] = own.pop("address")
-                own["message_verdict"] = self.verdict
-                for internal in ("address_id", "leg_id", "matched"):
-                    del own[internal]
-                yield common | own
+                yield per_recipient(common, row.as_dict())
+
+
+def per_recipient(message: dict[str, Any], recipient: dict[str, Any]) -> dict[str, Any]:
+    """A message and one of its recipients, both as printed, as one line of `mail-in --json`."""
+    line = message | recipient
+    line["recipient"] = line.pop("address")
+    line["message_verdict"] = message["verdict"]
+    for internal in ("address_id", "leg_id", "matched"):
+        del line[internal]
+    return line
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ The numbers are stored and must never change their meaning; the names are what p
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
 
 
 class Word(IntEnum):
@@ -20,6 +21,12 @@ class Word(IntEnum):
     def words(cls) -> list[str]:
         """All words of this kind."""
         return [member.word for member in cls]
+
+
+@cache
+def word_of(kind: type[Word], number: int) -> str:
+    """The word for a stored number."""
+    return kind(number).word
 
 
 class Status(Word):
