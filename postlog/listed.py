@@ -72,6 +72,8 @@ def _recipient(leg: Leg, address: str, reason: str, queue: Queue, now: float) ->
         if leg.message.source == Source.MILTER or any(one.finals for one in recipients.values()):
             return  # listed under the address that an alias led to
         recipient = recipients[address] = Recipient(address, Status.QUEUED, Direction.INBOUND, leg.id, now)
+    if recipient.leg_id is None:  # one of several copies carries it, and only the listing says which
+        recipient.leg_id, recipient.dirty = leg.id, True
     if recipient.leg_id != leg.id or (recipient.status not in PENDING and recipient.status != Status.UNKNOWN):
         return
     if queue == Queue.HOLD:

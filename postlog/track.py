@@ -162,14 +162,22 @@ class Tracker:
                 self._hold(leg, held)
 
     def _resubmitted(self, leg: Leg, orig_queue_id: str) -> None:
-        """XFORWARD IDENT names the file this one is a copy of: split by our filter, or after another's."""
+        """XFORWARD IDENT names the file this one is a copy of: split by our filter, or after another's.
+
+        A file on hold is copied when an act concerns some of its recipients only: the first copy is for those
+        that its own lines name, the second one for all others, and the original is deleted.
+        """
         parent = self.book.find(orig_queue_id)
         if parent is None:
             return
         split = [one for one in parent.message.recipients.values() if one.leg_id is None]
-        self.book.join(leg, parent, LegKind.SPLIT if split else LegKind.FILTER)
+        held = parent.queue == Queue.HOLD
+        self.book.join(leg, parent, LegKind.SPLIT if split or held else LegKind.FILTER)
         for recipient in split:
             recipient.leg_id, recipient.dirty = leg.id, True
+        if held and not split:
+            for recipient in parent.pending():
+                recipient.leg_id, recipient.dirty = None, True
 
     def _pickup(self, event: Pickup) -> None:
         time, queue_id, _, sender, orig_id = event
@@ -413,7 +421,9 @@ class Tracker:
             message.sender = event.sender
         message.helo = message.helo or event.helo
         if event.recipient:
-            self._recipient(leg, event.recipient, "", time)
+            recipient = self._recipient(leg, event.recipient, "", time)
+            if recipient.leg_id is None:
+                recipient.leg_id, recipient.dirty = leg.id, True
         for recipient in leg.own_recipients():
             if recipient.status in (Status.QUEUED, Status.FILTERING):
                 recipient.settle(Status.STALLED, time, "", event.text)
