@@ -194,10 +194,16 @@ class Follower:
                 self._open_older(following, self.position)
             return True
         if self._is_replaced() and not self._read_lines(1):
-            self.close()
-            self.position = Position()
-            return True
+            assert self._file is not None
+            # It may have been rotated more than once since the last look.
+            self._older = self._later_than(os.fstat(self._file.fileno()).st_mtime_ns, self.position.first)
+            return self._next_file()
         return False
+
+    def _later_than(self, written: int, first: str) -> list[Path]:
+        """The files after one that was last written then (ns) and begins so, oldest first, the path last."""
+        files = ((path.stat().st_mtime_ns, path) for path in self._siblings() if self._head(path) != first)
+        return [*(path for mtime, path in sorted(files) if mtime > written), self.path]
 
     def _after_truncation(self) -> None:
         """Read the rest from the copy that copytruncate made, if there is one; then the file anew."""
@@ -234,10 +240,7 @@ class Follower:
         if found is None:
             self.position = Position()  # its file is gone for good: go on with the one that is there
             return
-        since = found.stat().st_mtime
-        later = sorted((path.stat().st_mtime, path) for path in self._siblings() if path != found)
-        self._older = [path for mtime, path in later if mtime > since]
-        self._older.append(self.path)
+        self._older = self._later_than(found.stat().st_mtime_ns, wanted.first)
         self._open_older(found, wanted)
 
     def _siblings(self) -> Iterator[Path]:

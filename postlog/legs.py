@@ -25,7 +25,7 @@ def clipped(text: str, most: int = LONGEST_KEY) -> str:
     """Text that is short enough for a database's index, in bytes of UTF-8."""
     if len(text) * 4 <= most:
         return text
-    return text.encode()[:most].decode("utf-8", "ignore")
+    return text.encode("utf-8", "backslashreplace")[:most].decode("utf-8", "ignore")
 
 
 class _Keys(dict[str, str]):

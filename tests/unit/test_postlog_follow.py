@@ -85,6 +85,19 @@ def test_rotation_by_rename_finishes_the_old_file_first(log: Log) -> None:
     assert drain(follower) == new
 
 
+def test_several_rotations_between_two_looks_lose_nothing(log: Log) -> None:
+    follower = Follower(log.path)
+    first = log.write(2)
+    assert drain(follower) == first
+    lines = []
+    for number in range(3):
+        lines += log.write(2)
+        log.path.rename(log.path.with_name(f"mail.log.{number}"))
+    lines += log.write(2)
+    assert drain(follower) == lines
+    assert drain(follower) == []
+
+
 def test_the_last_line_of_a_rotated_file_needs_no_line_end(log: Log) -> None:
     follower = Follower(log.path)
     first = log.write(1)

@@ -42,12 +42,14 @@ def expect_each_once(stack: Stack, count: int, domain: str) -> None:
 
 
 def test_rotation_while_the_agent_follows(stack: Stack) -> None:
-    for part in range(3):
+    send(stack, 0, 10, "following.example.org")
+    expect_each_once(stack, 10, "following.example.org")
+    for part in range(1, 4):
         send(stack, part * 10, part * 10 + 10, "following.example.org")
         stack.postfix.rotate()
-    send(stack, 30, 40, "following.example.org")
-    assert len(list(stack.postfix.log.parent.iterdir())) > 1
-    expect_each_once(stack, 40, "following.example.org")
+    send(stack, 40, 50, "following.example.org")
+    assert len(list(stack.postfix.log.parent.iterdir())) == 4
+    expect_each_once(stack, 50, "following.example.org")
 
 
 def test_rotation_while_the_agent_is_down(stack: Stack) -> None:
