@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -74,12 +73,6 @@ def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
         found[name] = sorted(tuple(map(str, (row[index] for index in keep))) for row in cursor.fetchall())
     database.close()
     return found
-
-
-def processor_time() -> float:
-    """Seconds of all children so far; unlike the time on the clock it does not grow when others work too."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def killed_until_done(start: Callable[[], subprocess.Popen[bytes]], url: str, deliveries: int) -> int:
