@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ from mailweir.config import load
 from mailweir.records import db
 from tests.harness.many_lines import many_lines
 from tests.harness.postgresql import PostgreSQL
+from trial.waiting import wait_for
 
 LINES = 8_000
 BATCH = 250
@@ -128,7 +131,7 @@ def rotating(log: Path, tmp_path: Path) -> Iterator[tuple[Path, Callable[[], Non
         if written == len(parts):
             return
         if written % 3 == 2:
-            for number in (2, 1):
+            for number in range(len(parts), 0, -1):
                 older = path.with_name(f"mail.log.{number}")
                 if older.exists():
                     older.rename(path.with_name(f"mail.log.{number + 1}"))
@@ -141,6 +144,15 @@ def rotating(log: Path, tmp_path: Path) -> Iterator[tuple[Path, Callable[[], Non
     shutil.rmtree(path.parent)
 
 
+def has_begun(path: Path) -> bool:
+    with (
+        contextlib.suppress(sqlite3.OperationalError),
+        contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database,
+    ):
+        return bool(database.execute("SELECT count(*) FROM cursor").fetchone()[0])
+    return False
+
+
 def test_following_killed_at_random_while_the_log_rotates(
     log: Path, rotating: tuple[Path, Callable[[], None]], tmp_path: Path
 ) -> None:
@@ -151,13 +163,21 @@ def test_following_killed_at_random_while_the_log_rotates(
     url = f"sqlite:///{tmp_path}/killed.db"
     path, write = rotating
     source = random.Random(11)
-    process = None
+    write()
+    process: subprocess.Popen[bytes] | None = subprocess.Popen(
+        [sys.executable, FOLLOW, path, "170"], env=environment(url), start_new_session=True
+    )
+    # A follower that knows of no position begins with the file that is there, not with rotated ones.
+    wait_for(lambda: has_begun(tmp_path / "killed.db"), "the first batch")
     for _ in range(len(log.read_bytes().splitlines()) // 1100 + 1):
         write()
         if process is None or process.poll() is not None:
             process = subprocess.Popen(
                 [sys.executable, FOLLOW, path, "170"], env=environment(url), start_new_session=True
             )
+        if number == 0:  # a rotated file is only looked for by a follower that knew it before
+            wait_for(lambda: database.execute_sql("SELECT 1 FROM cursor").fetchone(), "the first position")
+            database.close()
         time.sleep(source.uniform(0.3, 1.2))
         if source.random() < 0.7:
             os.killpg(process.pid, signal.SIGKILL)
