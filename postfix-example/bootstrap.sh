@@ -1,6 +1,9 @@
 # Prepares a Debian 12 machine for the trial and the tests: packages and a virtual environment.
 # To be sourced by sh scripts that have set $checkout. Does only what is missing, so it is quick the second time.
 
+# What Mailweir runs with, and what its Python libraries are built and loaded with.
+used_by_mailweir='postfix clamav-daemon python3 python3-venv python3-dev gcc libc6-dev libmilter-dev libarchive13'
+
 say() { printf '==> %s\n' "$*"; }
 
 # need_root NAME ARGUMENTS…: Postfix starts for root only.
