@@ -109,7 +109,7 @@ def test_each_verb_on_a_real_queue(config: Config, plain_postfix: Postfix, recei
     assert (gone.result, gone.envelope) == ("gone", None)
     last = hold(plain_postfix, "c@example.edu", "three@example.org")
     assert helper.act("delete", [last])[0].result == "done"
-    assert plain_postfix.queue() == []
+    wait_for(lambda: plain_postfix.queue() == [], "an empty queue")
     assert [json.loads(line)["queue_id"] for line in helper.listing()] == []
 
 

@@ -48,6 +48,7 @@ def test_force_delivers_at_once_and_without_a_scan(desk: Desk, receiver: Receive
     (arrived,) = receiver.wait_for(1)
     assert arrived.recipients == ["one@example.org", "two@example.org"]
     assert desk.scanner.asked == 0
+    wait_for(lambda: desk.queue() == {}, "an empty queue")
     assert desk.act("force", message) == ("refused", "there is no such message in the queue any more")
     trail = [(row.who, row.ip, row.what) for row in Audit.select().order_by(Audit.id)]
     assert trail == [
@@ -212,7 +213,7 @@ def test_many_at_once_each_with_its_own_truth(desk: Desk, receiver: Receiver) ->
     states = [desk.outcome(command)[0] for command in commands]
     assert states == ["refused" if number in (3, 5) else "done" for number in range(12)]
     assert len(receiver.wait_for(10)) == 10
-    assert desk.queue() == {"hold": ("r5@example.org",)}
+    wait_for(lambda: desk.queue() == {"hold": ("r5@example.org",)}, "one alone in the queue")
 
 
 def test_unlock_releases_what_the_password_opens(desk: Desk, receiver: Receiver) -> None:

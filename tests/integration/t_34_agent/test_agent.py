@@ -106,4 +106,4 @@ def test_the_records_follow_when_one_of_several_recipients_is_acted_on(stack: St
         "one returned",
         explain=lambda: str(statuses(stack)),
     )
-    assert len(stack.postfix.queue()) == 0
+    wait_for(lambda: stack.postfix.queue() == [], "an empty queue, the bounce too")
