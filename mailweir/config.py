@@ -427,7 +427,7 @@ def example() -> str:
             section = head
             lines += ["", f"[{head}]"]
         unit = f" [{known.unit}]" if known.unit else ""
-        lines += [f"# {known.meaning}{unit}", f"# {key} = {_toml(known.default)}"]
+        lines += [f"# {known.meaning}{unit}", f"# {key} = {toml(known.default)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -442,17 +442,18 @@ def reference() -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| `{known.name}` | `{_toml(known.default)}` | {known.unit} | {known.meaning} | `{known.env}` |"
+        f"| `{known.name}` | `{toml(known.default)}` | {known.unit} | {known.meaning} | `{known.env}` |"
         for known in settings()
     ]
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """A setting's value as TOML writes it: a boolean, string, number or list of strings."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(toml(item) for item in value) + "]"
     return str(value)

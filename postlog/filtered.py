@@ -43,14 +43,14 @@ class _Parts:
         self.proto = self.helo = self.words = ""
         self.sender: str | None = None
         self.recipient: str | None = None
-        self.milter = self.proxy = False
+        self.milter = False
         self.ok = self._split(rest)
 
     def _split(self, rest: str) -> bool:
         action = _ACTION.match(rest)
         if action is None:
             return False
-        self.milter, self.proxy = action[1] == "milter-", action[1] == "proxy-"
+        self.milter = action[1] == "milter-"
         self.action = action[2]
         rest = rest[action.end() :]
         rest = self._tail(rest)

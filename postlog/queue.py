@@ -7,14 +7,9 @@ so nobody may conclude anything from one listing's silence.
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from mailweir.config import Config
-from mailweir.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +68,3 @@ def _entry(values: dict[str, Any]) -> QueueEntry:
 def _storable(text: str) -> str:
     # JSON can smuggle in what neither UTF-8 nor a database takes: NUL and lone surrogates.
     return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
-
-
-def snapshot(config: Config) -> list[QueueEntry]:
-    """List the queue of the configured instance. Raises Unavailable when postqueue does not answer."""
-    command = [
-        str(Path(config.postfix.command_directory, "postqueue")),
-        "-c",
-        str(Path(config.postfix.config_directory).absolute()),
-        "-j",
-    ]
-    try:
-        result = subprocess.run(command, capture_output=True, timeout=config.helper.timeout, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"the queue cannot be listed: {error}") from error
-    if result.returncode != 0:
-        said = result.stderr.decode("utf-8", "backslashreplace").strip()
-        raise Unavailable(
-            f"the queue cannot be listed: {said or f'postqueue ended with {result.returncode}'}"
-        )
-    return parse_listing(result.stdout.splitlines())[0]

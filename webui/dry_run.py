@@ -18,7 +18,6 @@ from mailweir.records.words import Direction
 DAYS = 30
 MAX_MESSAGES = 5_000  # the newest ones with findings; more would make the page slow
 MAX_SHOWN = 100
-PASS = "pass"  # noqa: S105 (what Authentication-Results say)
 
 
 @dataclass(frozen=True)

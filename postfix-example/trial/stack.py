@@ -6,11 +6,12 @@ Mailweir's four processes are started by the commands that production uses, with
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mailweir import config
 from trial.clamav import Clamd
 from trial.ports import LOOPBACK, answers, free_ports
 from trial.postfix import Postfix
@@ -170,18 +171,8 @@ def to_toml(values: Mapping[str, Any]) -> str:
     sections: dict[str, list[str]] = {"": []}
     for name, value in values.items():
         section, _, key = name.rpartition(".")
-        sections.setdefault(section, []).append(f"{key} = {_toml(value)}")
+        sections.setdefault(section, []).append(f"{key} = {config.toml(value)}")
     lines: list[str] = []
     for section, entries in sections.items():
         lines += ([f"\n[{section}]"] if section else []) + entries
     return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, Sequence):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return str(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import smtplib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,27 +16,9 @@ from mailweir.policies.scopes import AllowEntry, PolicySet, Scope
 from mailweir.records import audit
 from mailweir.records.models import Audit, Command, Finding, Leg, Message, Recipient
 from mailweir.records.words import CommandState, Direction
-from tests.harness.desk import ENCRYPTED, OPENS, Desk, desk_house
+from tests.harness.desk import ENCRYPTED, OPENS, Desk
 from tests.harness.servers import Receiver
 from trial.waiting import wait_for
-
-
-@pytest.fixture(scope="module")
-def house() -> Iterator[tuple[Desk, Receiver]]:
-    """One Postfix for all tests of this file; each begins with an empty queue."""
-    with desk_house() as running:
-        yield running
-
-
-@pytest.fixture
-def desk(house: tuple[Desk, Receiver]) -> Desk:
-    house[0].reset()
-    return house[0]
-
-
-@pytest.fixture
-def receiver(house: tuple[Desk, Receiver]) -> Receiver:
-    return house[1]
 
 
 def test_force_delivers_at_once_and_without_a_scan(desk: Desk, receiver: Receiver) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,29 +18,11 @@ from mailweir.policies.scopes import AllowEntry, PolicySet, Scope
 from mailweir.records import ids
 from mailweir.records.models import Command
 from mailweir.records.words import CommandState, Direction
-from tests.harness.desk import ENCRYPTED, Desk, desk_house
+from tests.harness.desk import ENCRYPTED, Desk
 from tests.harness.servers import Receiver
 from trial.waiting import wait_for
 
 ONE, TWO, THREE = "one@example.org", "two@example.org", "three@example.org"
-
-
-@pytest.fixture(scope="module")
-def house() -> Iterator[tuple[Desk, Receiver]]:
-    """One Postfix for all tests of this file; each begins with an empty queue."""
-    with desk_house() as running:
-        yield running
-
-
-@pytest.fixture
-def desk(house: tuple[Desk, Receiver]) -> Desk:
-    house[0].reset()
-    return house[0]
-
-
-@pytest.fixture
-def receiver(house: tuple[Desk, Receiver]) -> Receiver:
-    return house[1]
 
 
 def waiting(desk: Desk) -> list[tuple[str, list[str]]]:
