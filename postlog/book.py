@@ -173,6 +173,10 @@ class Book:
         """Make a leg a further queue file of another's message (or, a bounce, a file about it)."""
         child.kind, child.parent_id = kind, parent.id
         own, message = child.message, parent.message
+        if child.carries:
+            child.sender = None
+        elif child.sender is None:
+            child.sender = own.sender  # qmgr may have named it before the log said what it is about
         self.accept(child)  # so that a restart finds the bond in the database
         if child.probe:
             child.probe = False

@@ -23,7 +23,7 @@ RECIPIENT = (
 )  # fmt: skip
 LEG = (
     "id", "node_id", "queue_id", "arrival", "message_id", "parent_id", "kind", "queue", "size", "held",
-    "removed", "missed",
+    "removed", "missed", "sender",
 )  # fmt: skip
 DELIVERY = (
     "id", "message_id", "leg_id", "address_id", "final_id", "status", "dsn", "service", "relay_host",
@@ -40,7 +40,7 @@ ATTACHMENT = ("message_id", "part", "name", "type", "size", "sha256")
 # Updates: the columns set, then those that name the row.
 MESSAGE_SET = ("sender_id", "size", "message_id", "reply")
 RECIPIENT_SET = ("direction", "status", "leg_id", "attempts", "dsn", "reply", "changed")
-LEG_SET = ("message_id", "parent_id", "kind", "queue", "size", "held", "removed", "missed")
+LEG_SET = ("message_id", "parent_id", "kind", "queue", "size", "held", "removed", "missed", "sender")
 SESSION_SET = ("outcome", "lines")
 
 

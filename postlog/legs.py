@@ -155,6 +155,7 @@ class Leg:
     held: float | None = None
     removed: float | None = None
     missed = 0
+    sender: str | None = None  # where it is not the message's: of bounces, notices and probes
     seen = 0.0  # time of the first line about it
     pid = ""  # of the smtpd that receives it
     accepted = False
@@ -187,14 +188,14 @@ class Leg:
         return (
             self.id, node, self.queue_id, self.arrival, None if self.probe else self.message.id,
             self.parent_id, self.kind.real, self.queue.real, self.size, self.held, self.removed,
-            self.missed,
+            self.missed, self.sender,
         )  # fmt: skip
 
     def changed_row(self) -> Row:
         """The columns of changes.LEG_SET, then the ID."""
         return (
             None if self.probe else self.message.id, self.parent_id, self.kind.real, self.queue.real,
-            self.size, self.held, self.removed, self.missed, self.id,
+            self.size, self.held, self.removed, self.missed, self.sender, self.id,
         )  # fmt: skip
 
     @classmethod
@@ -203,7 +204,7 @@ class Leg:
         leg = cls(
             values["id"], values["queue_id"], values["arrival"], Message(values["message_id"] or values["id"])
         )
-        for name in ("parent_id", "kind", "queue", "size", "held", "removed", "missed"):
+        for name in ("parent_id", "kind", "queue", "size", "held", "removed", "missed", "sender"):
             setattr(leg, name, values[name])
         leg.probe = values["message_id"] is None
         leg.accepted = leg.stored = True

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+NULL_SENDER = "MAILER-DAEMON"  # so showq(8) writes it; an address of that name would have a domain
+
 
 @dataclass(frozen=True, slots=True)
 class QueueRecipient:
@@ -56,7 +58,7 @@ def _entry(values: dict[str, Any]) -> QueueEntry:
         queue_id=str(values["queue_id"]),
         arrival=min(max(float(values["arrival_time"]), 0.0), 1e10),
         size=min(max(int(values.get("message_size", 0)), 0), 1 << 60),
-        sender=_storable(str(values.get("sender", ""))),
+        sender="" if values.get("sender") == NULL_SENDER else _storable(str(values.get("sender", ""))),
         recipients=tuple(
             QueueRecipient(_storable(str(item["address"])), _storable(str(item.get("delay_reason", ""))))
             for item in values.get("recipients", [])

@@ -230,6 +230,8 @@ class Tracker:
             message.size, message.dirty = size, True
         if not leg.accepted and not leg.pid and sender.startswith(_PROBES) and message.source == Source.LOG:
             leg.probe = True
+        if leg.probe or not leg.carries:
+            leg.sender = sender
         if leg.held is not None:
             self._release(leg, time)
         book.accept(leg)

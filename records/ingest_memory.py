@@ -9,7 +9,7 @@ from mailweir.records.ids import AGENT_SLOT, SEQUENCE_BITS, SLOT_BITS, first_id,
 from mailweir.records.ingest_rows import Writer
 
 _LEG = ("id", "queue_id", "arrival", "message_id", "parent_id", "kind", "queue", "size", "held", "removed",
-        "missed")  # fmt: skip
+        "missed", "sender")  # fmt: skip
 _MESSAGE = ("id", "source", "sender", "size", "message_id", "reply")
 _RECIPIENT = ("address", "direction", "status", "leg_id", "attempts", "dsn", "reply", "changed")
 _TAIL_BITS = SLOT_BITS + SEQUENCE_BITS + 8

@@ -108,6 +108,7 @@ class Leg(Table):
     held = DoubleField(null=True)  # since when it is on hold
     removed = DoubleField(null=True)  # when Postfix removed it
     missed = SmallIntegerField(default=0)  # queue snapshots in a row that did not list it
+    sender = TextField(null=True)  # its envelope sender where that is not the message's: bounces, notices
 
     class Meta:
         indexes = ((("queue_id", "node_id", "arrival"), True),)

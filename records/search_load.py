@@ -43,9 +43,9 @@ FROM recipient r JOIN message m ON m.id = r.message_id LEFT JOIN node n ON n.id 
 LEFT JOIN address s ON s.id = m.sender_id LEFT JOIN address a ON a.id = r.address_id
 LEFT JOIN leg l ON l.id = r.leg_id WHERE """
 _DELIVERY = f"""
-SELECT d.id, d.message_id, {_NODE}, l.node_id, l.queue_id, s.address, a.address, f.address,
-       r.direction, d.status, d.dsn, d.service, d.relay_host, d.relay_ip, d.relay_port, d.reply, d.delay,
-       d.delays, m.subject, c.id, c.outcome, c.reconstructed
+SELECT d.id, d.message_id, {_NODE}, l.node_id, l.queue_id, coalesce(l.sender, s.address), a.address,
+       f.address, r.direction, d.status, d.dsn, d.service, d.relay_host, d.relay_ip, d.relay_port, d.reply,
+       d.delay, d.delays, m.subject, c.id, c.outcome, c.reconstructed
 FROM delivery d LEFT JOIN leg l ON l.id = d.leg_id LEFT JOIN node n ON n.id = l.node_id
 LEFT JOIN message m ON m.id = d.message_id LEFT JOIN address s ON s.id = m.sender_id
 LEFT JOIN address a ON a.id = d.address_id LEFT JOIN address f ON f.id = d.final_id

@@ -135,6 +135,7 @@ def _leg(database: Database, leg: dict[str, Any], names: dict[int, str]) -> dict
         "queue_id": leg["queue_id"],
         "kind": LegKind(leg["kind"]).word,
         **({"parent": names.get(leg["parent_id"])} if leg["parent_id"] else {}),
+        **({"sender": leg["sender"]} if leg["sender"] is not None else {}),
         "queue": Queue(leg["queue"]).word,
         "attempts": [
             {

@@ -14,6 +14,7 @@ from mailweir.errors import Unavailable
 from mailweir.postlog.follow import Chunk, Position
 from mailweir.postlog.journald import Journald, as_line
 from mailweir.postlog.queue import QueueEntry, QueueRecipient, parse_listing
+from mailweir.postlog.queue_id import arrival_us
 from mailweir.records.ingest import Ingest
 from tests.unit.postlog_records import INCIDENTS, in_utc, open_database, records
 
@@ -135,6 +136,24 @@ def test_a_listing_with_damaged_and_hostile_lines() -> None:
     entries, bad = parse_listing(lines)
     assert [(one.sender, one.recipients[0].reason) for one in entries] == [("a\\x00\\udcff", "x\ny")]
     assert bad == 4
+
+
+def test_a_bounce_is_from_the_null_sender_also_when_the_listing_comes_first(database: Database) -> None:
+    bounce = "4jYpxP3gXRzFt4d"
+    listed = {
+        "queue_name": "active", "queue_id": bounce, "arrival_time": arrival_us(bounce) // 1_000_000,
+        "message_size": 2445, "sender": "MAILER-DAEMON", "recipients": [{"address": "a@src.example"}],
+    }  # fmt: skip
+    ingest = Ingest(database, 0)
+    ingest.reconcile(parse_listing([json.dumps(listed).encode()])[0], NOW)
+    ingest.take(log=chunk(b"\n"), now=NOW)
+    assert [message["sender"] for message in records(database)["messages"]] == [""]
+    ingest.take(log=chunk((INCIDENTS / "02-bounced.log").read_bytes()), now=NOW)
+    (message,) = records(database)["messages"]
+    assert {leg["kind"]: leg.get("sender", message["sender"]) for leg in message["legs"]} == {
+        "first": "a@src.example",
+        "bounce": "",
+    }
 
 
 def journal_entry(message: Any, cursor: str = "s=1;i=1") -> bytes:

@@ -74,6 +74,16 @@ def test_complete_right_after_an_import(config: Config) -> None:
     assert lines(config, command.delivery, "--to", f"@{domain}") == before
 
 
+def test_a_bounce_is_from_the_null_sender(config: Config) -> None:
+    result = CliRunner().invoke(import_log, [str(LOGS / "02-bounced.log")], obj=config)
+    assert result.exit_code == 0, result.output
+    shown = {(row["sender"], row["recipient"]) for row in lines(config, command.delivery)}
+    assert shown == {("a@src.example", "unknown@far.example"), ("", "a@src.example")}
+    models.database.close()
+    db.connect(config)
+    assert {(row.sender, row.recipient) for row in search.delivery(Filter())} == shown
+
+
 def test_identifiers_as_text_and_back() -> None:
     for number in (0, 1, 46, 47, 47**2, 47**6 - 1, 47**6, 47**6 + 1, 47**8, (1 << 62) - 1):
         text = ids.to_text(number)
