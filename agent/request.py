@@ -99,6 +99,9 @@ def request_all(
     database: Database = models.database.obj
     refused: dict[Wanted, MailweirError] = {}
     with database.atomic():
+        audit.one_at_a_time(
+            database
+        )  # of two clicks at the same instant the second finds the first's commands
         known = _Known([one.message_id for one in wanted])
         rows: list[dict[str, Any]] = []
         entries: list[audit.Entry] = []
@@ -135,7 +138,7 @@ def request_all(
             detail = {"recipient": one.address, "reason": reason, "queue_ids": queue_ids}
             entries.append(audit.Entry(user, ip, f"{action} requested", one.message_id, detail))
         if rows:
-            Command.insert_many(rows).on_conflict_ignore().execute()
+            Command.insert_many(rows).execute()
             audit.append_all(database, entries, clock)
             known.read_commands()
         return [refused[one] if one in refused else known.commands(one) for one in wanted]

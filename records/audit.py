@@ -47,11 +47,16 @@ def append(
     append_all(database, [Entry(who, ip, what, message_id, detail or {})], clock)
 
 
+def one_at_a_time(database: Database) -> None:
+    """Make others who write to the trail wait until the transaction that is open here has ended."""
+    if not is_sqlite(database):  # SQLite has one writer at a time anyway
+        database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+
+
 def append_all(database: Database, entries: Iterable[Entry], clock: Callable[[], float]) -> None:
     """Add several rows at once, in their order."""
     with database.atomic():
-        if not is_sqlite(database):  # SQLite has one writer at a time anyway
-            database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        one_at_a_time(database)
         last = Audit.select(Audit.hash).order_by(Audit.id.desc()).first()
         previous = last.hash if last else ""
         rows = []

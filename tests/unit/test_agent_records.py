@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -90,6 +92,24 @@ def test_one_command_for_each_queue_file_concerned(database: Database) -> None:
     assert [one.leg_id for one in ask(key="k2", action="force")] == [11], "only what is stalled"
     assert [(one.leg_id, one.address_id) for one in ask(key="k3", address="TWO@ours.example")] == [(12, 3)]
     assert Audit.select().count() == 3
+
+
+def test_clicks_at_the_same_instant_ask_once(database: Database) -> None:
+    together = Barrier(6)
+
+    def click(_: int) -> list[int]:
+        together.wait(30)
+        try:
+            return [one.id for one in ask()]
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(click, range(6)))
+    assert answers == [answers[0]] * 6
+    assert len(answers[0]) == Command.select().count() == 2
+    assert [row.what for row in Audit.select()] == ["delete requested"]
+    assert audit.broken(database) is None
 
 
 @pytest.mark.parametrize(

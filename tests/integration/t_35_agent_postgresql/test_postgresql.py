@@ -27,6 +27,7 @@ from trial.processes import Processes
 
 DAY = 86_400.0
 test_one_command_for_each_queue_file_concerned = shared.test_one_command_for_each_queue_file_concerned
+test_clicks_at_the_same_instant_ask_once = shared.test_clicks_at_the_same_instant_ask_once
 test_what_cannot_be_asked_for = shared.test_what_cannot_be_asked_for
 test_what_is_through_is_refused = shared.test_what_is_through_is_refused
 test_a_changed_audit_row_is_found = shared.test_a_changed_audit_row_is_found
