@@ -99,9 +99,8 @@ def request_all(
     database: Database = models.database.obj
     refused: dict[Wanted, MailweirError] = {}
     with database.atomic():
-        audit.one_at_a_time(
-            database
-        )  # of two clicks at the same instant the second finds the first's commands
+        # Of two clicks at the same instant the second is to find what the first asked for.
+        audit.one_at_a_time(database)
         known = _Known([one.message_id for one in wanted])
         rows: list[dict[str, Any]] = []
         entries: list[audit.Entry] = []
