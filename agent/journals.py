@@ -10,12 +10,21 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from mailweir.postlog.follow import FIRST_LINE, Chunk, Position, hash_of_first_line
 
 BLOCK = 4 << 20  # bytes read at once
 _NAME = re.compile(r"(\d\d)(?:-(\d+))?\.journal")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A journal as a listing shows it; the inode stays with it when it is renamed."""
+
+    path: Path
+    inode: int
 
 
 class Slot:
@@ -30,22 +39,21 @@ class Slot:
     def read(self) -> Chunk:
         """The next whole lines; an empty chunk when there are none."""
         while True:
-            if self._descriptor is None and not self._open(self._position):
-                return Chunk(b"", self._position or Position())
-            later = self._later()  # looked for before reading: what is read after it is all there will be
+            if self._descriptor is None and not self._begin():
+                break
+            ended = self._after(self._files()) is not None  # asked before reading: what is read then is all
             if data := self._lines():
                 return Chunk(data, self._position or Position())
-            if later is None:
-                return Chunk(b"", self._position or Position())
-            self.close()
-            self._position = None
-            self._open_file(later, None)
+            later = self._agreed(self._after) if ended else None
+            if later is None or not self._open(later, 0):
+                break
+        return Chunk(b"", self._position or Position())
 
     def finished(self) -> list[Path]:
         """Files that lie before the one being read."""
         files = self._files()
         current = self._index(files)
-        return files[:current] if current is not None else []
+        return [file.path for file in files[:current]] if current is not None else []
 
     def lag(self) -> int:
         """Bytes not read yet."""
@@ -53,7 +61,7 @@ class Slot:
             return 0
         files = self._files()
         current = self._index(files)
-        sizes = sum(_size(path) for path in files[current:]) if current is not None else 0
+        sizes = sum(_size(file.path) for file in files[current:]) if current is not None else 0
         return max(0, sizes - self._position.offset)
 
     def close(self) -> None:
@@ -62,53 +70,64 @@ class Slot:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _files(self) -> list[Path]:
+    def _files(self) -> list[_File]:
         """Rotated files, oldest first, then the one in use."""
-        names = [
-            (match, path)
-            for path in self._directory.glob(f"{self._number}*.journal")
-            if (match := _NAME.fullmatch(path.name))
-        ]
-        return [
-            path
-            for _, path in sorted(
-                (int(match[2]) if match[2] else float("inf"), path) for match, path in names
-            )
-        ]
+        found = []
+        with suppress(FileNotFoundError), os.scandir(self._directory) as entries:
+            for entry in entries:
+                match = _NAME.fullmatch(entry.name)
+                if match and match[1] == self._number:
+                    order = int(match[2]) if match[2] else float("inf")
+                    found.append((order, _File(Path(entry.path), entry.inode())))
+        return [file for _, file in sorted(found, key=lambda one: one[0])]
 
-    def _index(self, files: list[Path]) -> int | None:
+    def _agreed(self, pick: Callable[[list[_File]], _File | None]) -> _File | None:
+        """What two listings in a row make us pick.
+
+        One listing may miss a file that is being renamed. A file is renamed once, so the next shows it.
+        """
+        before, now = pick(self._files()), pick(self._files())
+        while (before and before.inode) != (now and now.inode):
+            before, now = now, pick(self._files())
+        return now
+
+    def _index(self, files: list[_File]) -> int | None:
         assert self._descriptor is not None
-        status = os.fstat(self._descriptor)
-        for index, path in enumerate(files):
-            with suppress(OSError):
-                if os.path.samestat(path.stat(), status):
-                    return index
-        return None
+        inode = os.fstat(self._descriptor).st_ino
+        return next((index for index, file in enumerate(files) if file.inode == inode), None)
 
-    def _later(self) -> Path | None:
-        """The file after the one being read."""
-        files = self._files()
+    def _after(self, files: list[_File]) -> _File | None:
+        """The file after the one being read; after one that was removed by hand, the next not older."""
         current = self._index(files)
-        if current is None:  # removed by hand: go on with the oldest there is
-            return files[0] if files else None
+        if current is None:
+            assert self._descriptor is not None
+            written = os.fstat(self._descriptor).st_mtime
+            return next((file for file in files if _written(file.path) > written), None)
         return files[current + 1] if current + 1 < len(files) else None
 
-    def _open(self, position: Position | None) -> bool:
-        files = self._files()
-        for path in files if position and position.first else ():
-            assert position
-            if _first(path) == position.first and _size(path) >= position.offset:
-                return self._open_file(path, position)
-        return bool(files) and self._open_file(files[0], None)
+    def _begin(self) -> bool:
+        """Open the position's file or, when there is none any more, the oldest."""
+        position = self._position
+        if position and position.first:
+            file = self._agreed(lambda files: next((one for one in files if _is_at(one, position)), None))
+            if file is not None:
+                return self._open(file, position.offset)
+        oldest = self._agreed(lambda files: files[0] if files else None)
+        return oldest is not None and self._open(oldest, 0)
 
-    def _open_file(self, path: Path, position: Position | None) -> bool:
+    def _open(self, file: _File, offset: int) -> bool:
+        """Go over to that file; False when its name has just become another's, and the next call finds it."""
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:  # renamed just now; the next call finds it
+            descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
             return False
-        status = os.fstat(self._descriptor)
-        offset = position.offset if position else 0
-        first = hash_of_first_line(os.pread(self._descriptor, FIRST_LINE, 0))
+        status = os.fstat(descriptor)
+        if status.st_ino != file.inode:
+            os.close(descriptor)
+            return False
+        self.close()
+        self._descriptor = descriptor
+        first = hash_of_first_line(os.pread(descriptor, FIRST_LINE, 0))
         self._position = Position(status.st_dev, status.st_ino, first, offset)
         return True
 
@@ -171,7 +190,16 @@ def _size(path: Path) -> int:
     return 0
 
 
-def _first(path: Path) -> str:
-    with suppress(OSError), path.open("rb") as file:
-        return hash_of_first_line(file.read(FIRST_LINE))
-    return ""
+def _written(path: Path) -> float:
+    """When it was last written; before everything else, when it is not there."""
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _is_at(file: _File, position: Position) -> bool:
+    """Whether it is the file of a position."""
+    with suppress(OSError), file.path.open("rb") as opened:
+        first = hash_of_first_line(opened.read(FIRST_LINE))
+        return first == position.first and os.fstat(opened.fileno()).st_size >= position.offset
+    return False

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from threading import Thread
 
 from mailweir.agent.journals import Journals
+from mailweir.milter.journal import Journal
 from mailweir.postlog.follow import Position
+
+WRITTEN = 400
 
 
 class Reader:
@@ -79,3 +84,24 @@ def test_a_restart_after_rotations_and_a_large_line(tmp_path: Path) -> None:
     reader.restart()
     assert [line[:2] for line in reader.read()] == ["3", "4", "xx", "5"]
     assert reader.journals.remove_older_than(0) == []
+
+
+def test_a_writer_that_rotates_all_the_time_while_we_read(tmp_path: Path) -> None:
+    reader = Reader(tmp_path)
+    journal = Journal(
+        tmp_path, 0, rotate_above=20, slow_after=10.0, warn=print
+    )  # a new file every other line
+    wanted = [str(number) for number in range(WRITTEN)]
+
+    def write() -> None:
+        for number in wanted:
+            journal.append({"id": int(number)})
+        journal.close()
+
+    writer = Thread(target=write)
+    writer.start()
+    while writer.is_alive():
+        reader.read()
+    writer.join()
+    reader.read()
+    assert [str(json.loads(line)["id"]) for line in reader.lines] == wanted
