@@ -8,28 +8,31 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from types import MappingProxyType
 
 from peewee import Database
 
 from mailweir.agent import plan
 from mailweir.agent.aim import Aim, Job, Stays, target_of, was_held
+from mailweir.agent.command_rows import CommandRows, one_each
 from mailweir.agent.divide import Divider, Halves, read_note
-from mailweir.agent.queue import BATCH, Outcome, QueueHelper
+from mailweir.agent.queue import Outcome, QueueHelper
 from mailweir.agent.request import request
-from mailweir.agent.rescan import Retry, Scanner
+from mailweir.agent.rescan import Retry
+from mailweir.agent.scans import Scanner, Scans
 from mailweir.agent.unlock import Wish, check_attempts
 from mailweir.config import Config
+from mailweir.content.findings import Scan
 from mailweir.errors import MailweirError, Refused, Unavailable
 from mailweir.policies.scopes import PolicySet
-from mailweir.records import audit
 from mailweir.records.models import Command
-from mailweir.records.text import storable
 from mailweir.records.words import CommandState
 
 log = logging.getLogger("mailweir.agent")
 
-SCANS = 4  # messages scanned again in one run, so that the agent's other duties wait seconds and not minutes
+SCANS = 4  # messages scanned again at the same time
 
 
 class Commands:
@@ -45,28 +48,31 @@ class Commands:
         clock: Callable[[], float],
     ) -> None:
         self._config = config
-        self._database = database
-        self._node = config.node.number
+        self._rows = CommandRows(database, config.node.number, clock)
         self._helper = helper
         self._clock = clock
         self._aim = Aim(helper, policies, clock)
-        self._retry = Retry(database, helper, scanner, policies, clock)
+        self._retry = Retry(database, policies, clock)
+        self._scans = Scans(helper, scanner, SCANS)
         self._divider = Divider(config, helper, clock)
 
     def run(self) -> int:
-        """Carry out a batch of what is asked for; how many there were.
+        """Carry out a batch of what is asked for; how many there were, scans that go on among them.
 
         Raises Unavailable when the queue-helper or the database does not answer; what was running then is
         checked against the queue by the next call.
         """
         self._recover()
-        batch = self._take()
-        if batch:
-            self._carry_out(batch)
-        return len(batch)
+        taken = self._rows.take(self._scans.room)
+        if taken:
+            self._carry_out(taken)
+        scanned = self._scans.ended(wait=not taken)
+        for batch in one_each(self._rows.running(scanned)):
+            self._carry_out(batch, scanned=scanned)
+        return len(taken) + len(scanned) + len(self._scans.under_way)
 
-    def unlock(self, wish: Wish) -> list[Command]:
-        """Scan with that password, and release what then passes; the commands as they ended.
+    def unlock(self, wish: Wish) -> list[int]:
+        """Begin to scan with that password; the numbers of the commands, which release what then passes.
 
         Raises InputError and Refused when it cannot be asked for.
         """
@@ -81,36 +87,17 @@ class Commands:
             key=secrets.token_hex(16),
             clock=self._clock,
         )
-        numbers = [command.id for command in commands]
-        Command.update(state=CommandState.RUNNING, started=self._clock()).where(
-            Command.id.in_(numbers)
-        ).execute()
-        self._carry_out(commands, [wish.password])
-        return list(Command.select().where(Command.id.in_(numbers)).order_by(Command.id))
+        self._rows.start(commands)
+        self._carry_out(commands, passwords=[wish.password])
+        return [command.id for command in commands]
 
-    def _take(self) -> list[Command]:
-        """The oldest requested ones, one for each queue file, marked as running."""
-        rows = Command.select().where(Command.node_id == self._node, Command.state == CommandState.REQUESTED)
-        chosen: dict[str, Command] = {}
-        scans = 0
-        for command in rows.order_by(Command.id).limit(4 * BATCH):
-            scan = command.action == "retry"
-            if len(chosen) < BATCH and not (scan and scans == SCANS) and command.queue_id not in chosen:
-                chosen[command.queue_id] = command
-                scans += scan
-        batch = list(chosen.values())
-        if batch:
-            Command.update(state=CommandState.RUNNING, started=self._clock()).where(
-                Command.id.in_([command.id for command in batch])
-            ).execute()
-        return batch
+    def ended(self, numbers: Sequence[int]) -> list[Command] | None:
+        """Those commands as they ended; None while one of them is not through."""
+        return self._rows.ended(numbers)
 
     def _recover(self) -> None:
         """Check what an earlier run left running: done if the queue shows it, else asked for again."""
-        left = list(
-            Command.select().where(Command.node_id == self._node, Command.state == CommandState.RUNNING)
-        )
-        for command in left:
+        for command in self._rows.left_running(self._scans.under_way):
             (found,) = self._helper.read([target_of(command)])
             if found.result == "unreadable":
                 continue
@@ -125,11 +112,20 @@ class Commands:
             elif effect and not halves and (command.address_id is None or same is None):
                 self._finish(command, CommandState.DONE, f"{effect}; seen in the queue after an interruption")
             else:
-                Command.update(state=CommandState.REQUESTED, started=None).where(
-                    Command.id == command.id
-                ).execute()
+                self._rows.ask_again(command)
 
-    def _carry_out(self, batch: Sequence[Command], passwords: Sequence[str] = ()) -> None:
+    def _carry_out(
+        self,
+        batch: Sequence[Command],
+        *,
+        passwords: Sequence[str] = (),
+        scanned: Mapping[int, Future[Scan]] = MappingProxyType({}),
+    ) -> None:
+        """Act on what can be acted on now, and begin the scans of what must be scanned before.
+
+        What was scanned comes here again with the result, so that after a scan, however long it took, the
+        queue file is compared with what the user saw as before any other act.
+        """
         jobs: dict[str, list[Job]] = {}
         for command, found in zip(
             batch, self._helper.read([target_of(command) for command in batch]), strict=True
@@ -137,7 +133,11 @@ class Commands:
             try:
                 job = self._aim.prepare(command, found)
                 if job.verb == plan.RESCAN:
-                    chosen = self._retry.scan(job, self._aim.addressees(job), passwords)
+                    if command.id not in scanned:
+                        self._scans.begin(command.id, job.target, passwords)
+                        continue
+                    scan = scanned[command.id].result()
+                    chosen = self._retry.weigh(job, scan, self._aim.addressees(job))
                     job.verb = plan.verb("force", job.seen.queue, *self._aim.ages(job))
                 else:
                     chosen = self._aim.meant(job)
@@ -165,12 +165,12 @@ class Commands:
             job.seen,
             addresses,
             was_held=was_held(job.command, job.seen),
-            note=lambda note: self._note(job.command, note),
+            note=lambda note: self._rows.note(job.command, note),
         )
         if halves.chosen == halves.rest:  # the others were settled meanwhile
             self._act(job.verb, [job])
             return
-        self._retarget(job.command, halves)
+        self._rows.retarget(job.command, halves, self._scans.under_way)
         self._act_on_half(job.command, halves, job.remark)
 
     def _act_on_half(self, command: Command, halves: Halves, remark: str = "") -> None:
@@ -191,19 +191,6 @@ class Commands:
         else:
             self._finish(command, CommandState.FAILED, (outcome.reason or "Postfix did nothing") + copy)
 
-    def _note(self, command: Command, note: str) -> None:
-        """Remember how far it came."""
-        Command.update(result=note).where(Command.id == command.id).execute()
-
-    def _retarget(self, command: Command, halves: Halves) -> None:
-        """What else was asked for on the original now concerns the copy for the rest."""
-        Command.update(queue_id=halves.rest.queue_id, arrival=halves.rest.arrival_us).where(
-            Command.node_id == self._node,
-            Command.state == CommandState.REQUESTED,
-            Command.queue_id == command.queue_id,
-            Command.arrival == command.arrival,
-        ).execute()
-
     def _act(self, verb: str, jobs: Sequence[Job]) -> None:
         """One verb on several queue files; the helper looked at each of them again afterwards."""
         targets = [job.target for job in jobs]
@@ -211,30 +198,10 @@ class Commands:
             (job.command, *_result(job, verb, outcome))
             for job, outcome in zip(jobs, self._helper.act(verb, targets), strict=True)
         ]
-        self._finish_all(results)
+        self._rows.finish(results)
 
     def _finish(self, command: Command, state: CommandState, result: str) -> None:
-        self._finish_all([(command, state, result)])
-
-    def _finish_all(self, results: Sequence[tuple[Command, CommandState, str]]) -> None:
-        """Record what truly happened, together with its lines in the audit trail."""
-        now = self._clock()
-        with self._database.atomic():
-            for command, state, result in results:
-                Command.update(state=state, result=storable(result), finished=now).where(
-                    Command.id == command.id
-                ).execute()
-            entries = [
-                audit.Entry(
-                    command.by_user,
-                    command.by_ip,
-                    f"{command.action} {state.word}",
-                    command.message_id,
-                    {"command": command.id, "queue_id": command.queue_id, "result": result},
-                )
-                for command, state, result in results
-            ]
-            audit.append_all(self._database, entries, self._clock)
+        self._rows.finish([(command, state, result)])
 
 
 def _result(job: Job, verb: str, outcome: Outcome) -> tuple[CommandState, str]:

@@ -23,13 +23,14 @@ from mailweir.agent.health import Health
 from mailweir.agent.journals import Journals
 from mailweir.agent.notices import Outbox
 from mailweir.agent.queue import QueueHelper
-from mailweir.agent.rescan import Scanner
+from mailweir.agent.scans import Scanner
 from mailweir.agent.unlock import Door
 from mailweir.config import Config
 from mailweir.errors import ConfigError, InputError, Unavailable
 from mailweir.policies.scopes import PolicySet
-from mailweir.postlog.follow import Chunk, open_read_only
+from mailweir.postlog.follow import open_read_only
 from mailweir.postlog.journald import follow_log
+from mailweir.postlog.position import Chunk
 from mailweir.postlog.queue import parse_listing
 from mailweir.records.ingest import Ingest
 from mailweir.records.purge import purge
@@ -88,7 +89,7 @@ class Agent:
         self._every(_POSTCONF_EVERY, "postconf", self._read_postconf)
         self._every(_PUBLISH_EVERY, "policies", self._publish)
         more = self._guarded("commands", self._commands.run) or more
-        more = self._guarded("unlock", lambda: self._door.serve(self._commands.unlock)) or more
+        more = self._guarded("unlock", self._serve_unlock) or more
         if not behind:  # what the records do not know yet must not look like something that is missing
             self._every(self._config.postfix.queue_interval, "queue", self._reconcile)
             self._every(self._config.agent.lifetimes_interval, "lifetimes", self._lifetimes)
@@ -97,6 +98,9 @@ class Agent:
         self._every(_PURGE_EVERY, "purge", self._purge)
         self._every(_REPORT_EVERY, "report", self._report)
         return more
+
+    def _serve_unlock(self) -> bool:
+        return self._door.serve(self._commands.unlock, self._commands.ended)
 
     def close(self) -> None:
         """Report a last time and let go of everything."""

@@ -1,4 +1,4 @@
-"""Retry's own half: scan held mail again with today's signatures, and decide by today's policies.
+"""Retry's own half: what a new scan of held mail (scans.py) comes to by today's policies.
 
 Postfix cannot do this (a requeued message skips every filter), so the agent reads the queue file and asks the
 same scanner and the same policies as the filter does.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import BinaryIO, Protocol
 
 from peewee import Database
 
 from mailweir.agent.aim import Addressee, Job, Stays
 from mailweir.agent.divide import choose
-from mailweir.agent.queue import QueueHelper
 from mailweir.content.findings import Class, Finding, Scan
 from mailweir.policies.scopes import PolicySet
 from mailweir.policies.verdict import Action, Verdict, decide
@@ -23,38 +21,22 @@ from mailweir.records.models import Message, Recipient
 from mailweir.records.text import storable
 
 
-class Scanner(Protocol):
-    """What Retry needs of content/scanner.py."""
-
-    def scan_message(self, body: BinaryIO, size: int, *, passwords: Sequence[str] = ()) -> Scan:
-        """Look into a whole message, trying the passwords on what is encrypted."""
-
-
 class Retry:
-    """Scans a held queue file again."""
+    """Decides about held mail that was scanned again."""
 
     def __init__(
-        self,
-        database: Database,
-        helper: QueueHelper,
-        scanner: Callable[[], Scanner],
-        policies: Callable[[], PolicySet],
-        clock: Callable[[], float],
+        self, database: Database, policies: Callable[[], PolicySet], clock: Callable[[], float]
     ) -> None:
         self._database = database
-        self._helper = helper
-        self._scanner = scanner
         self._policies = policies
         self._clock = clock
 
-    def scan(self, job: Job, addressees: Sequence[Addressee], passwords: Sequence[str]) -> list[str] | None:
-        """Scan again and record what was found; for whom it passes now, None for all of the file.
+    def weigh(self, job: Job, scan: Scan, addressees: Sequence[Addressee]) -> list[str] | None:
+        """Record what was found; for whom it passes now, None for all of the file.
 
         Raises Stays when it passes for nobody.
         """
         message = Message.get_by_id(job.command.message_id)
-        with self._helper.content(job.target) as (body, size):
-            scan = self._scanner().scan_message(body, size, passwords=passwords)
         verdicts = judge(
             scan,
             sender=job.command.sender,

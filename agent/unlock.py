@@ -11,11 +11,12 @@ import logging
 import queue
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mailweir.agent.command_rows import OPEN
 from mailweir.config import Config
 from mailweir.errors import ConfigError, InputError, MailweirError, Refused, Unavailable
 from mailweir.records.models import Audit, Command
@@ -28,6 +29,8 @@ MAX_PASSWORD = 1_000  # characters
 _MAX_LINE = 1 << 16  # bytes
 _WAITING = 16  # requests that may wait for the agent
 _HOUR = 3600.0
+
+Answer = queue.Queue[dict[str, Any]]  # holds one
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Wish:
     user: str
     ip: str
     password: str = field(repr=False)
-    answer: queue.Queue[dict[str, Any]] = field(default_factory=lambda: queue.Queue(1), repr=False)
+    answer: Answer = field(default_factory=lambda: queue.Queue(1), repr=False)
 
 
 def socket_path(config: Config) -> Path:
@@ -89,6 +92,7 @@ class Door:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._wishes: queue.Queue[Wish] = queue.Queue(_WAITING)
+        self._begun: list[tuple[Answer, Sequence[int]]] = []
         self._path = socket_path(config)
         self._listener = socket.socket(socket.AF_UNIX)
         temporary = self._path.with_name(self._path.name + ".new")
@@ -107,9 +111,22 @@ class Door:
         self._path.unlink(missing_ok=True)
         self._listener.close()
 
-    def serve(self, answer: Callable[[Wish], list[Command]]) -> bool:
-        """Answer what waits; whether there was any. Called by the loop, which alone uses the database."""
+    def serve(
+        self,
+        begin: Callable[[Wish], Sequence[int]],
+        ended: Callable[[Sequence[int]], list[Command] | None],
+    ) -> bool:
+        """Begin what waits and answer what has ended; whether there was any.
+
+        begin gives the numbers of the commands that it made, ended those commands once all are through.
+        Called by the loop, which alone uses the database.
+        """
         some = False
+        for answer, numbers in list(self._begun):
+            if (commands := ended(numbers)) is not None:
+                self._begun.remove((answer, numbers))
+                answer.put({"commands": [_told(command) for command in commands]})
+                some = True
         while True:
             try:
                 wish = self._wishes.get_nowait()
@@ -117,15 +134,7 @@ class Door:
                 return some
             some = True
             try:
-                commands = [
-                    {
-                        "queue_id": command.queue_id,
-                        "state": CommandState(command.state).word,
-                        "result": command.result,
-                    }
-                    for command in answer(wish)
-                ]
-                wish.answer.put({"commands": commands})
+                self._begun.append((wish.answer, begin(wish)))
             except MailweirError as error:
                 wish.answer.put({"error": type(error).__name__, "reason": str(error)})
             except BaseException:
@@ -161,10 +170,23 @@ class Door:
             log.warning("a request to unlock could not be taken: %s", type(error).__name__)
 
 
+def _told(command: Command) -> dict[str, str]:
+    state = CommandState(command.state).word
+    return {"queue_id": command.queue_id, "state": state, "result": command.result}
+
+
 def check_attempts(config: Config, message_id: int, now: float) -> None:
-    """Raise Refused when too many passwords were tried on the message within the last hour."""
+    """Raise Refused when too many passwords were tried on the message within the last hour.
+
+    One that is being tried counts as well, or many could be tried at the same time.
+    """
     failed = Audit.select().where(
         Audit.message_id == message_id, Audit.what == FAILED, Audit.time > now - _HOUR
     )
-    if failed.count() >= config.agent.unlock_attempts:
+    tried_now = Command.select().where(
+        Command.message_id == message_id,
+        Command.action == "unlock",
+        Command.state.in_(OPEN),
+    )
+    if failed.count() + tried_now.count() >= config.agent.unlock_attempts:
         raise Refused("too many passwords were tried on this message: wait an hour")

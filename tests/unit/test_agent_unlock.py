@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,25 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 def serving(config: Config) -> Iterator[Callable[[Callable[[Wish], list[Command]]], None]]:
-    """Starts a loop like the agent's, which answers as the test says."""
+    """Starts a loop like the agent's, which answers as the test says, two looks after it was asked."""
     door, stop = Door(config), threading.Event()
     threads = []
 
     def start(answer: Callable[[Wish], list[Command]]) -> None:
+        begun: list[list[Command]] = []
+        looks: Counter[int] = Counter()
+
+        def begin(wish: Wish) -> list[int]:
+            begun.append(answer(wish))
+            return [len(begun) - 1]
+
+        def ended(numbers: Sequence[int]) -> list[Command] | None:
+            looks[numbers[0]] += 1
+            return begun[numbers[0]] if looks[numbers[0]] > 2 else None
+
         def loop() -> None:
             while not stop.wait(0.01):
-                door.serve(answer)
+                door.serve(begin, ended)
 
         threads.append(threading.Thread(target=loop))
         threads[0].start()

@@ -138,8 +138,7 @@ def test_a_double_click_and_two_administrators_have_one_effect(desk: Desk, recei
     (second,) = desk.ask("force", message, key="same")
     assert first.id == second.id
     (other,) = desk.ask("delete", message, user="bob")
-    while desk.runner().run():
-        pass
+    desk.work()
     assert desk.outcome(first) == ("done", "released from hold")
     assert desk.outcome(other)[0] == "refused"
     receiver.wait_for(1)
@@ -174,8 +173,7 @@ def test_a_killed_agent_goes_on_from_what_the_queue_shows(
             desk.runner(dying).run()
     running = Command.select().where(Command.state == CommandState.RUNNING)
     assert running.count() == 2
-    while desk.runner().run():
-        pass
+    desk.work()
     assert [desk.outcome(one)[0] for one in (force, delete)] == ["done", "done"]
     receiver.wait_for(1)
     wait_for(lambda: desk.queue() == {}, "an empty queue")
@@ -200,14 +198,12 @@ def test_many_at_once_each_with_its_own_truth(desk: Desk, receiver: Receiver) ->
 def test_unlock_releases_what_the_password_opens(desk: Desk, receiver: Receiver) -> None:
     message = desk.held("one@example.org")
     desk.scanner.scan = ENCRYPTED
-
-    def unlock(password: str) -> tuple[str, str]:
-        (command,) = desk.runner().unlock(Wish(message, None, "anna", "192.0.2.1", password))
-        return CommandState(command.state).word, command.result
-
-    assert unlock("wr0ng-word") == ("failed", "the password does not open all that is encrypted")
+    assert desk.unlock(message, "wr0ng-word") == (
+        "failed",
+        "the password does not open all that is encrypted",
+    )
     assert desk.queue() == {"hold": ("one@example.org",)}
-    assert unlock(OPENS) == ("done", "scanned again, passes now; released from hold")
+    assert desk.unlock(message, OPENS) == ("done", "scanned again, passes now; released from hold")
     receiver.wait_for(1)
     assert Finding.select().count() == 0
     stored = b"".join(file.read_bytes() for file in Path(desk.config.state_dir).glob("mailweir.db*"))
@@ -220,12 +216,12 @@ def test_passwords_cannot_be_tried_without_end(desk: Desk) -> None:
     message = desk.held("one@example.org")
     desk.scanner.scan = ENCRYPTED
     for number in range(desk.config.agent.unlock_attempts):
-        desk.runner().unlock(Wish(message, None, "anna", "", f"wrong{number}"))
+        desk.unlock(message, f"wrong{number}")
     with pytest.raises(Refused, match="wait an hour"):
-        desk.runner().unlock(Wish(message, None, "anna", "", OPENS))
+        desk.unlock(message, OPENS)
     now = desk.clock
     desk.clock = lambda: now() + 3601
-    assert desk.runner().unlock(Wish(message, None, "anna", "", OPENS))[0].state == CommandState.DONE
+    assert desk.unlock(message, OPENS)[0] == "done"
 
 
 def test_an_interrupted_unlock_asks_for_the_password_again(desk: Desk) -> None:

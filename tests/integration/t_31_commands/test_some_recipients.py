@@ -58,8 +58,7 @@ def test_two_recipients_one_after_the_other_then_the_whole_rest(desk: Desk, rece
         desk.ask("force", message, TWO)[0],
         desk.ask("return", message)[0],
     )
-    while desk.runner().run():
-        pass
+    desk.work()
     assert [desk.outcome(one)[0] for one in (delete, force, rest)] == ["done", "done", "done"]
     receiver.wait_for(2)
     wait_for(lambda: waiting(desk) == [], "an empty queue")
@@ -137,8 +136,7 @@ def test_killed_at_any_step_it_still_happens_once(
         if not killer.where:
             break
         assert Command.get().state == CommandState.RUNNING
-        while desk.runner().run():
-            pass
+        desk.work()
         assert desk.outcome(command)[0] == "done", (killer.where, desk.outcome(command))
         if action == "force":
             receiver.wait_for(1)
@@ -176,8 +174,7 @@ def test_odd_addresses_and_delivery_options_survive(desk: Desk, receiver: Receiv
     message = ids.IdSource(0, 2).next(1)
     desk.rows(message, item["queue_id"], "", *odd)
     commands = [desk.ask("force", message, address)[0] for address in odd[:2]]
-    while desk.runner().run():
-        pass
+    desk.work()
     assert [desk.outcome(one)[0] for one in commands] == ["done", "done"]
     arrived = receiver.wait_for(2)
     assert sorted(address for one in arrived for address in one.recipients) == sorted(odd[:2])
