@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailweir.postlog.follow import FIRST_LINE, Chunk, Position, hash_of_first_line
+from mailweir.postlog.position import FIRST_LINE, Chunk, Position, hash_of_first_line
 
 BLOCK = 4 << 20  # bytes read at once
 _NAME = re.compile(r"(\d\d)(?:-(\d+))?\.journal")

@@ -20,18 +20,27 @@ def kind_of(head: bytes) -> str:
     return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "")
 
 
-def open_compressed(path: Path) -> BinaryIO:
-    """The file's uncompressed bytes as a seekable stream. Raises OSError."""
-    with path.open("rb") as file:
-        kind = kind_of(file.read(HEAD))
+def decompressed(file: BinaryIO) -> BinaryIO:
+    """The uncompressed bytes of an open file as a seekable stream; the file itself when it is plain.
+
+    Closing the stream leaves a compressed file open. Raises OSError.
+    """
+    file.seek(0)
+    kind = kind_of(file.read(HEAD))
+    file.seek(0)
     if kind == "gzip":
-        return cast(BinaryIO, gzip.open(path, "rb"))
+        return cast(BinaryIO, gzip.GzipFile(fileobj=file))
     if kind == "xz":
-        return cast(BinaryIO, lzma.open(path, "rb"))
+        return cast(BinaryIO, lzma.LZMAFile(file))
     if kind == "bzip2":
-        return cast(BinaryIO, bz2.open(path, "rb"))
+        return cast(BinaryIO, bz2.BZ2File(file))
     if kind == "zstd":
         from backports import zstd
 
-        return cast(BinaryIO, zstd.open(path, "rb"))
-    return path.open("rb")
+        return cast(BinaryIO, zstd.ZstdFile(file))
+    return file
+
+
+def open_compressed(path: Path) -> BinaryIO:
+    """The file's uncompressed bytes as a seekable stream. Raises OSError."""
+    return decompressed(path.open("rb"))

@@ -1,95 +1,34 @@
 """Following a growing file of lines over rotation, truncation and restarts, losing and repeating nothing.
 
-The mail log and the filter's journals are read by the same code: a position names the file by device, inode
-and the hash of its first line, so a file is recognised wherever rotation has put it.
+An open file is read to its end whatever it is called by then; it is left when a later one holds something,
+and found again after a restart by what its position says of it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
 
-from mailweir.postlog.compressed import open_compressed
+from mailweir.errors import Unavailable
+from mailweir.postlog.opened import OpenedLog
+from mailweir.postlog.position import LAST, Chunk, Position, hash_of_first_line, hash_of_last
+from mailweir.postlog.rotated import LogFile, files_of, settled
 
-FIRST_LINE = 4096  # bytes of the first line that count for its hash
 BLOCK = 1 << 20
+LOOKS = 20  # before a file counts as gone; one that is being renamed may escape a look
 LONGEST_LINE = 1 << 18  # bytes; what is longer is handed on in pieces, so that memory stays bounded
 
 Opener = Callable[[Path], int]
-
-
-@dataclass(frozen=True)
-class Position:
-    """How far which file has been read; `first` is the hash of its first line, offset in bytes.
-
-    cursor is systemd's journal's instead of all these.
-    """
-
-    device: int = 0
-    inode: int = 0
-    first: str = ""
-    offset: int = 0
-    cursor: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """For the cursor's JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Position:
-        """The inverse of as_dict; fields that are missing start from nothing."""
-        return cls(
-            **{key: values[key] for key in ("device", "inode", "first", "offset", "cursor") if key in values}
-        )
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Whole lines as they stood in the file, and the position after them."""
-
-    data: bytes
-    position: Position
-
-    @property
-    def lines(self) -> list[bytes]:
-        """The lines without their line ends."""
-        lines = self.data.split(b"\n")
-        if not lines[-1]:
-            del lines[-1]
-        return lines
-
-    @property
-    def texts(self) -> list[str]:
-        r"""The lines as text a database takes: bytes that are not UTF-8 appear as \xNN, NUL as \x00."""
-        text = self.data.decode("utf-8", "backslashreplace")
-        if "\0" in text:
-            text = text.replace("\0", "\\x00")
-        lines = text.split("\n")
-        if not lines[-1]:
-            del lines[-1]
-        return lines
-
-    def __bool__(self) -> bool:
-        return bool(self.data)
+log = logging.getLogger("mailweir.log")
 
 
 def open_read_only(path: Path) -> int:
     """A descriptor of the file; the agent puts the queue-helper's in place of this for root's own logs."""
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-
-def hash_of_first_line(head: bytes) -> str:
-    """The hash that names a file, from its first bytes; empty while the first line is not complete."""
-    line, newline, _ = head[:FIRST_LINE].partition(b"\n")
-    if not newline and len(head) < FIRST_LINE:
-        return ""
-    return hashlib.sha256(line).hexdigest()[:16]
 
 
 class Follower:
@@ -101,33 +40,24 @@ class Follower:
         self.path = Path(path)
         self.position = position or Position()
         self._opener = opener
-        self._file: BinaryIO | None = None
-        self._older: list[Path] = []  # files between the position's and the path's, oldest first
-        self._found = position is None or not position.first
+        self._file: OpenedLog | None = None
+        self._last = b""  # the bytes before the position
 
     def read(self, max_lines: int) -> Chunk:
-        """The next whole lines, at most so many; an empty chunk when there are none yet."""
-        if not self._found:
-            self._locate()
-        while True:
-            if self._file is None and not self._open():
-                return Chunk(b"", self.position)
-            if self._is_truncated():
-                self._after_truncation()
-                continue
-            data = self._read_lines(max_lines)
-            if data:
-                self.position = replace(self.position, offset=self.position.offset + len(data))
-                return Chunk(data, self.position)
-            if not self._next_file():
-                return Chunk(b"", self.position)
+        """The next whole lines, at most so many; an empty chunk when there are none. Raises Unavailable."""
+        try:
+            return Chunk(self._next_lines(max_lines), self.position)
+        except OSError as error:
+            self.close()
+            raise Unavailable(f"{self.path}: the log cannot be read: {error.strerror or error}") from error
 
     def lag(self) -> int:
-        """Bytes that the file holds beyond the position."""
+        """Bytes that the file and those after it hold beyond the position."""
         if self._file is None:
             return 0
-        with suppress(OSError, ValueError):
-            return max(0, os.fstat(self._file.fileno()).st_size - self.position.offset)
+        with suppress(OSError):
+            later = sum(file.size for file in self._later()) if self._is_put_aside() else 0
+            return max(0, self._file.status().st_size - self.position.offset) + later
         return 0
 
     def close(self) -> None:
@@ -136,138 +66,116 @@ class Follower:
             self._file.close()
             self._file = None
 
-    def _read_lines(self, max_lines: int) -> bytes:
+    def _next_lines(self, max_lines: int) -> bytes:
+        while self._file is not None or self._begin():
+            if self._is_truncated():
+                self.close()
+                continue
+            if data := self._lines(max_lines):
+                return data
+            following = settled(self._following)  # asked before reading: what is read then is all
+            if following is None:
+                break
+            if data := self._lines(max_lines, is_final=True):
+                return data
+            self._open(following, Position())
+        return b""
+
+    def _lines(self, max_lines: int, *, is_final: bool = False) -> bytes:
+        """Whole lines, and the position after them; of a file nobody writes to, the last needs no end."""
         assert self._file is not None
-        if not self.position.first and not self._identify():
-            return b""
-        self._file.seek(self.position.offset)
-        data = self._file.read(min(BLOCK, max_lines * 512))
+        offset = self.position.offset
+        data = self._file.read(offset, min(BLOCK, max_lines * 512))
         end = data.rfind(b"\n") + 1
         if not end and data:
-            data += self._file.read(LONGEST_LINE)
-            end = data.find(b"\n") + 1 or (len(data) if len(data) >= LONGEST_LINE or self._is_final() else 0)
+            data += self._file.read(offset + len(data), LONGEST_LINE)
+            end = data.find(b"\n") + 1 or (len(data) if len(data) >= LONGEST_LINE or is_final else 0)
         data = data[:end]
         if data.count(b"\n") > max_lines:
             data = data[: len(data) - len(data.split(b"\n", max_lines)[-1])]
+        if data:
+            self._last = (self._last + data[-LAST:])[-LAST:]
+            self.position = replace(
+                self.position,
+                first=self.position.first or hash_of_first_line(data) or hash_of_first_line(data + b"\n"),
+                last=hash_of_last(self._last),
+                offset=offset + len(data),
+            )
         return data
 
-    def _identify(self) -> bool:
-        """Fill in the position's first-line hash, once the first line is complete."""
-        assert self._file is not None
-        self._file.seek(0)
-        first = hash_of_first_line(self._file.read(FIRST_LINE))
-        self.position = replace(self.position, first=first)
-        return bool(first)
-
-    def _is_final(self) -> bool:
-        """Whether nobody will write to the open file again, as a newer one is in use."""
-        return bool(self._older) or self._is_replaced()
-
-    def _is_replaced(self) -> bool:
-        # Until the new file holds something, the logger may still be writing to the old one.
-        with suppress(OSError):
-            status = self.path.stat()
-            return (status.st_dev, status.st_ino) != self._identity() and status.st_size > 0
-        return False
-
-    def _identity(self) -> tuple[int, int]:
-        return self.position.device, self.position.inode
-
-    def _is_truncated(self) -> bool:
-        """Whether the open file has been emptied in place (copytruncate) or its number reused."""
-        assert self._file is not None
-        if not self.position.first or self._older:
-            return False
-        self._file.seek(0)
-        head = self._file.read(FIRST_LINE)
-        self._file.seek(0, io.SEEK_END)
-        shorter = self._file.tell() < self.position.offset
-        return shorter or hash_of_first_line(head) not in (self.position.first, "")
-
-    def _next_file(self) -> bool:
-        """At the end of the open file: move on when it is finished. True when there may be more to read."""
-        if self._older:
-            following = self._older.pop(0)
-            self.close()
+    def _begin(self) -> bool:
+        """Open the position's file, which rotation may have renamed or compressed, else the log as it is."""
+        if self.position.offset:
+            found = next(filter(None, (settled(self._holder) for _ in range(LOOKS))), None)
+            if found is not None:
+                return self._open(found, self.position)
+            log.warning("%s: what was read last is not there any more, lines may be missing", self.path)
             self.position = Position()
-            if following != self.path:
-                self._open_older(following, self.position)
-            return True
-        if self._is_replaced() and not self._read_lines(1):
-            assert self._file is not None
-            # It may have been rotated more than once since the last look.
-            self._older = self._later_than(os.fstat(self._file.fileno()).st_mtime_ns, self.position.first)
-            return self._next_file()
-        return False
+        current = LogFile.at(self.path)
+        return current is not None and self._open(current, self.position)
 
-    def _later_than(self, written: int, first: str) -> list[Path]:
-        """The files after one that was last written then (ns) and begins so, oldest first, the path last."""
-        files = ((path.stat().st_mtime_ns, path) for path in self._siblings() if self._head(path) != first)
-        return [*(path for mtime, path in sorted(files) if mtime > written), self.path]
-
-    def _after_truncation(self) -> None:
-        """Read the rest from the copy that copytruncate made, if there is one; then the file anew."""
-        before = self.position
-        self.close()
-        self.position = Position()
-        copy = self._find(before.first, before.offset)
-        if copy is not None:
-            self._older = [self.path]
-            self._open_older(copy, before)
-
-    def _open(self) -> bool:
-        try:
-            descriptor = self._opener(self.path)
-        except FileNotFoundError:
+    def _open(self, file: LogFile, position: Position) -> bool:
+        """Go over to that file; False when its name has just become another's, and the next call finds it."""
+        opened = self._opened(file)
+        if opened is None:
             return False
-        status = os.fstat(descriptor)
-        self._file = os.fdopen(descriptor, "rb", buffering=0)
-        self.position = replace(self.position, device=status.st_dev, inode=status.st_ino)
+        self.close()
+        self._file = opened
+        start = max(0, position.offset - LAST)
+        self._last = opened.read(start, position.offset - start)
+        self.position = replace(position, device=file.device, inode=file.inode)
         return True
 
-    def _open_older(self, path: Path, position: Position) -> None:
-        status = path.stat()
-        self._file = open_compressed(path)
-        self.position = replace(position, device=status.st_dev, inode=status.st_ino)
-
-    def _locate(self) -> None:
-        """After a restart: find the position's file, which rotation may have renamed or compressed."""
-        self._found = True
-        wanted = self.position
-        if self._head(self.path) == wanted.first and self._size(self.path) >= wanted.offset:
-            return
-        found = self._find(wanted.first, wanted.offset)
-        if found is None:
-            self.position = Position()  # its file is gone for good: go on with the one that is there
-            return
-        self._older = self._later_than(found.stat().st_mtime_ns, wanted.first)
-        self._open_older(found, wanted)
-
-    def _siblings(self) -> Iterator[Path]:
-        """Rotated files: mail.log.1, mail.log-20260101, mail.log.2.gz …"""
-        with suppress(OSError):
-            for path in self.path.parent.iterdir():
-                tail = path.name.removeprefix(self.path.name)
-                if tail != path.name and tail and tail[0] in ".-" and path.is_file():
-                    yield path
-
-    def _find(self, first: str, offset: int) -> Path | None:
-        for path in self._siblings():
-            if self._head(path) == first and self._size(path) >= offset:
-                return path
+    def _opened(self, file: LogFile) -> OpenedLog | None:
+        try:
+            opened = OpenedLog(self._opener(file.path))
+        except FileNotFoundError:
+            return None
+        status = opened.status()
+        if file.is_same(status.st_dev, status.st_ino):
+            return opened
+        opened.close()
         return None
 
-    @staticmethod
-    def _size(path: Path) -> int:
-        """Bytes in the file; a compressed one is taken to be long enough."""
-        try:
-            return path.stat().st_size if path.suffix not in {".gz", ".xz", ".bz2", ".zst"} else 1 << 62
-        except OSError:
-            return -1
+    def _is_truncated(self) -> bool:
+        """Whether the open file has been emptied in place (copytruncate): what we read is not there now."""
+        assert self._file is not None
+        start = self.position.offset - len(self._last)
+        return self._file.is_plain and self._file.read(start, len(self._last)) != self._last
 
-    def _head(self, path: Path) -> str:
+    def _is_put_aside(self) -> bool:
+        """Whether the log's name is not the open file's any more."""
+        current = LogFile.at(self.path)
+        return current is None or not current.is_same(self.position.device, self.position.inode)
+
+    def _following(self) -> LogFile | None:
+        """The file after the open one, when that is finished."""
+        return next(iter(self._later()), None) if self._is_put_aside() else None
+
+    def _later(self) -> list[LogFile]:
+        """The files after the open one, oldest first.
+
+        A log that holds nothing yet is none: the logger may still be writing to the one before.
+        """
+        assert self._file is not None
+        files = [file for file in files_of(self.path) if file.size or file.path != self.path]
+        for index, file in enumerate(files):
+            if file.is_same(self.position.device, self.position.inode):
+                return files[index + 1 :]
+        written = self._file.status().st_mtime_ns  # removed, or compressed since
+        return [file for file in files if file.written > written and not self._is_holder(file)]
+
+    def _holder(self) -> LogFile | None:
+        """The file that the position is of: the log itself, or a rotated one."""
+        return next((file for file in reversed(files_of(self.path)) if self._is_holder(file)), None)
+
+    def _is_holder(self, file: LogFile) -> bool:
+        if file.size < self.position.offset and not file.is_compressed:
+            return False
+        opened = self._opened(file)
+        if opened is None:
+            return False
         try:
-            with open_compressed(path) as file:
-                return hash_of_first_line(file.read(FIRST_LINE))
-        except (OSError, EOFError):
-            return ""
+            return opened.holds(self.position)
+        finally:
+            opened.close()

@@ -14,14 +14,8 @@ from typing import BinaryIO
 
 from mailweir.errors import InputError
 from mailweir.postlog.compressed import open_compressed
-from mailweir.postlog.follow import (
-    BLOCK,
-    FIRST_LINE,
-    LONGEST_LINE,
-    Chunk,
-    Position,
-    hash_of_first_line,
-)
+from mailweir.postlog.follow import BLOCK, LONGEST_LINE
+from mailweir.postlog.position import FIRST_LINE, Chunk, Position, hash_of_first_line
 from mailweir.postlog.stamps import Stamps
 
 STANDARD_INPUT = "-"

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mailweir.errors import Unavailable
-from mailweir.postlog.follow import Chunk, Follower, Opener, Position, open_read_only
+from mailweir.postlog.follow import Follower, Opener, open_read_only
+from mailweir.postlog.position import Chunk, Position
 
 PREFIX = "journald:"
 BLOCK = 1 << 18

@@ -14,9 +14,9 @@ from peewee import Database, PeeweeException
 
 from mailweir.errors import Unavailable
 from mailweir.postlog import journal, lines, listed
-from mailweir.postlog.follow import Chunk, Position
 from mailweir.postlog.importing import dump_state, load_state
 from mailweir.postlog.lines import Counts
+from mailweir.postlog.position import Chunk, Position
 from mailweir.postlog.queue import QueueEntry
 from mailweir.postlog.stamps import Stamps
 from mailweir.postlog.track import Tracker

@@ -10,8 +10,8 @@ import dataclasses
 import json
 from typing import Any
 
-from mailweir.postlog.follow import Position
 from mailweir.postlog.lines import Counts
+from mailweir.postlog.position import Position
 from mailweir.records.ingest_rows import Writer
 
 _UPSERT = (

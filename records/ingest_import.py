@@ -9,9 +9,9 @@ from peewee import Database
 
 from mailweir.postlog import importing
 from mailweir.postlog.changes import DELIVERY, Changes
-from mailweir.postlog.follow import Position
 from mailweir.postlog.history import History, Source
 from mailweir.postlog.lines import Counts
+from mailweir.postlog.position import Position
 from mailweir.records.ingest_cursors import Cursors
 from mailweir.records.ingest_memory import DatabaseMemory
 from mailweir.records.ingest_rows import Writer

@@ -14,7 +14,7 @@ from typing import Any
 from peewee import Database
 
 from mailweir.config import load
-from mailweir.postlog.follow import Chunk, Position
+from mailweir.postlog.position import Chunk, Position
 from mailweir.records import db
 from mailweir.records.ingest import Ingest
 from mailweir.records.words import Direction, LegKind, Outcome, Queue, Source, Status

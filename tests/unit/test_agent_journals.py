@@ -8,7 +8,7 @@ from threading import Thread
 
 from mailweir.agent.journals import Journals
 from mailweir.milter.journal import Journal
-from mailweir.postlog.follow import Position
+from mailweir.postlog.position import Position
 
 WRITTEN = 400
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mailweir.postlog.follow import LONGEST_LINE, Follower, Position
+from mailweir.errors import Unavailable
+from mailweir.postlog.follow import LONGEST_LINE, Follower, open_read_only
+from mailweir.postlog.position import Position
 
 
 class Log:
@@ -17,6 +21,14 @@ class Log:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.number = 0
+
+    def rotate(self) -> None:
+        """As logrotate does: every file gets the next number, and the log the first."""
+        for number in range(9, 0, -1):
+            older = self.path.with_name(f"{self.path.name}.{number}")
+            if older.exists():
+                older.rename(self.path.with_name(f"{self.path.name}.{number + 1}"))
+        self.path.rename(self.path.with_name(f"{self.path.name}.1"))
 
     def write(self, count: int) -> list[bytes]:
         """Append so many lines, each different from all others."""
@@ -90,12 +102,81 @@ def test_several_rotations_between_two_looks_lose_nothing(log: Log) -> None:
     first = log.write(2)
     assert drain(follower) == first
     lines = []
-    for number in range(3):
+    for _ in range(3):
         lines += log.write(2)
-        log.path.rename(log.path.with_name(f"mail.log.{number}"))
+        log.rotate()
     lines += log.write(2)
+    assert follower.lag() == len(b"".join(lines)) + len(lines)
     assert drain(follower) == lines
-    assert drain(follower) == []
+    assert drain(follower) == [] and follower.lag() == 0
+
+
+def test_files_rotated_at_the_same_instant_are_read_in_order(log: Log) -> None:
+    follower = Follower(log.path)
+    lines = log.write(1)
+    assert drain(follower) == lines
+    more = []
+    for _ in range(3):
+        log.rotate()
+        more += log.write(1)
+    for path in log.path.parent.iterdir():  # a file system whose clock ticks slowly
+        os.utime(path, ns=(0, 10**18))
+    assert drain(follower) == more
+
+
+def test_a_rotation_between_looking_and_opening_skips_nothing(log: Log) -> None:
+    rotations = 3
+
+    def rotate_first(path: Path) -> int:
+        nonlocal rotations
+        if path != log.path and rotations:
+            rotations -= 1
+            log.rotate()
+            lines.extend(log.write(1))
+        return open_read_only(path)
+
+    lines = log.write(1)
+    follower = Follower(log.path, opener=rotate_first)
+    read = drain(follower)
+    for _ in range(2):
+        lines += log.write(2)
+        log.rotate()
+    lines += log.write(1)
+    read += drain(follower)
+    assert rotations == 0
+    assert read == lines
+
+
+def test_rotated_files_are_opened_as_the_log_is(log: Log) -> None:
+    """Where only root may read them, the queue-helper opens them all."""
+    opened = []
+
+    def opener(path: Path) -> int:
+        opened.append(path.name)
+        return open_read_only(path)
+
+    lines = log.write(3)
+    position = Follower(log.path, opener=opener).read(1).position
+    log.rotate()
+    lines += log.write(1)
+    assert drain(Follower(log.path, position, opener=opener)) == lines[1:]
+    assert set(opened) == {"mail.log", "mail.log.1"}
+
+
+def test_a_log_that_may_not_be_read_is_an_error_and_read_later(log: Log) -> None:
+    allowed = False
+
+    def opener(path: Path) -> int:
+        if not allowed:
+            raise PermissionError(13, "Permission denied")
+        return open_read_only(path)
+
+    lines = log.write(2)
+    follower = Follower(log.path, opener=opener)
+    with pytest.raises(Unavailable, match=r"mail\.log: the log cannot be read: Permission denied"):
+        follower.read(10)
+    allowed = True
+    assert drain(follower) == lines
 
 
 def test_the_last_line_of_a_rotated_file_needs_no_line_end(log: Log) -> None:
@@ -107,6 +188,69 @@ def test_the_last_line_of_a_rotated_file_needs_no_line_end(log: Log) -> None:
     log.path.rename(log.path.with_name("mail.log.1"))
     new = log.write(1)
     assert drain(follower) == [b"torn", *new]
+
+
+def test_a_rotated_file_of_one_torn_line_is_read(log: Log) -> None:
+    follower = Follower(log.path)
+    log.path.write_bytes(b"torn")
+    assert drain(follower) == []
+    log.rotate()
+    new = log.write(1)
+    assert drain(follower) == [b"torn", *new]
+
+
+def test_a_file_that_begins_alike_is_not_taken_for_the_one_that_was_read(log: Log) -> None:
+    """Some rotation writes the same first line into every log."""
+    log.path.write_bytes(b"logfile turned over\n")
+    lines = log.write(4)
+    position = Follower(log.path).read(4).position
+    log.rotate()
+    log.path.write_bytes(b"logfile turned over\n")
+    new = log.write(9)
+    assert drain(Follower(log.path, position)) == [*lines[3:], b"logfile turned over", *new]
+
+
+def test_a_log_emptied_in_place_that_begins_alike_is_read_from_its_beginning(log: Log) -> None:
+    log.path.write_bytes(b"logfile turned over\n")
+    log.write(4)
+    follower = Follower(log.path)
+    assert len(drain(follower)) == 5
+    log.path.write_bytes(b"logfile turned over\n")
+    new = log.write(9)
+    assert drain(follower) == [b"logfile turned over", *new]
+
+
+def test_a_position_of_an_earlier_version_is_still_found(log: Log) -> None:
+    log.write(3)
+    position = replace(Follower(log.path).read(2).position, last="")
+    assert drain(Follower(log.path, position)) == [b"line 2"]
+
+
+def test_a_damaged_compressed_file_ends_where_the_damage_is(
+    log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.write(3)
+    position = Follower(log.path).read(1).position
+    whole = gzip.compress(log.path.read_bytes(), compresslevel=0)
+    log.path.with_name("mail.log.1.gz").write_bytes(whole[:-12])
+    log.path.unlink()
+    new = log.write(1)
+    assert drain(Follower(log.path, position))[-1:] == new
+    assert "damaged" in caplog.text
+
+
+def test_a_file_is_read_once_while_it_is_being_compressed(log: Log) -> None:
+    follower = Follower(log.path)
+    lines = log.write(2)
+    assert drain(follower) == lines
+    log.rotate()
+    middle, rotated = log.write(2), log.path.with_name("mail.log.2")
+    log.rotate()
+    log.path.with_name("mail.log.2.gz").write_bytes(gzip.compress(rotated.read_bytes()))
+    new = log.write(1)
+    assert drain(follower) == middle + new
+    rotated.unlink()
+    assert drain(follower) == []
 
 
 def test_copytruncate_reads_what_only_the_copy_still_has(log: Log) -> None:

@@ -54,7 +54,7 @@ def ingest_with_restarts(database: object, log: Path, journal: bytes) -> None:
     """Each line (of a long log: each few) by a new Ingest, as after a kill."""
     from peewee import Database
 
-    from mailweir.postlog.follow import Chunk, Position
+    from mailweir.postlog.position import Chunk, Position
     from mailweir.records.ingest import Ingest
     from tests.unit.postlog_records import NOW
 

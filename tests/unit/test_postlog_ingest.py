@@ -11,8 +11,8 @@ import pytest
 from peewee import Database
 
 from mailweir.errors import Unavailable
-from mailweir.postlog.follow import Chunk, Position
 from mailweir.postlog.journald import Journald, as_line
+from mailweir.postlog.position import Chunk, Position
 from mailweir.postlog.queue import QueueEntry, QueueRecipient, parse_listing
 from mailweir.postlog.queue_id import arrival_us
 from mailweir.records.ingest import Ingest
