@@ -107,6 +107,8 @@ class _Batch:
     def oldest(self, table: str, before: int) -> int:
         """Remove the oldest rows of a table whose IDs are times; returns how many."""
         found = self._rows(f"SELECT id FROM {table} WHERE id < ? ORDER BY id LIMIT ?", before, self._size)
+        if table == "reject" and is_sqlite(self._database):
+            texts.forget_rejects(self._database, [row[0] for row in found])
         self._run(f"DELETE FROM {table} WHERE id IN ({numbers(row[0] for row in found)})")
         return len(found)
 

@@ -1,4 +1,4 @@
-"""Keeps SQLite's index of texts (addresses, subjects, file names) up to date, off the path of the mail.
+"""Keeps SQLite's index of texts (addresses, subjects, file names, refusals) up to date, off the path of the mail.
 
 Triggers note in text_todo what is not in the index yet; searches look at what is noted as well as at the
 index, so they miss nothing however far behind it is. PostgreSQL's pg_trgm index keeps itself.
@@ -22,11 +22,17 @@ class Kind(IntEnum):
     ADDRESS = 1
     SUBJECT = 2
     FILE = 3
+    REJECT = 4
 
     @property
     def table(self) -> str:
         """The FTS5 table."""
         return f"{self.name.lower()}_text"
+
+    @property
+    def step(self) -> int:
+        """How many bits of a row's ID its number in the index leaves out."""
+        return {Kind.ADDRESS: 0, Kind.REJECT: SECOND_BITS}.get(self, TICK_BITS)
 
 
 _TEXTS = {
@@ -34,6 +40,8 @@ _TEXTS = {
     Kind.SUBJECT: "SELECT t.id, m.subject FROM text_todo t LEFT JOIN message m ON m.id = t.id",
     Kind.FILE: "SELECT t.id, (SELECT group_concat(name, char(10)) FROM attachment WHERE message_id = t.id)"
     " FROM text_todo t",
+    Kind.REJECT: "SELECT t.id, r.client_name || ' ' || r.helo || ' ' || r.reply"
+    " FROM text_todo t LEFT JOIN reject r ON r.id = t.id",
 }
 _MOST_TRIGRAMS = 5
 _FREQUENT = " etaoinsrhldcumfpgwybvkxjqz0123456789"  # letters in the order of their use
@@ -42,6 +50,7 @@ TICK_BITS = ids.LOW_BITS + 4
 """Subjects and files are indexed under the Mail In ID without its last bits, a tick of 16 ms: the index
 stores the steps from one number to the next, and small steps take a third of the room. Searches check every
 message of a tick."""
+SECOND_BITS = ids.LOW_BITS + 10  # refusals come in floods, and those of one second say much the same
 
 
 def index_texts(database: Database, limit: int) -> int:
@@ -62,7 +71,7 @@ def index_texts(database: Database, limit: int) -> int:
                 continue
             connection.executemany(
                 f"INSERT INTO {kind.table} (rowid, text) VALUES (?, ?)",
-                ((row if kind is Kind.ADDRESS else row >> TICK_BITS, fold(text)) for row, text in todo),
+                ((row >> kind.step, fold(text)) for row, text in todo),
             )
             connection.execute("DELETE FROM text_todo WHERE kind = ? AND id <= ?", (kind, todo[-1][0]))
             taken += len(todo)
@@ -72,27 +81,31 @@ def index_texts(database: Database, limit: int) -> int:
 
 
 def forget_messages(database: Database, messages: list[int]) -> None:
-    """Take these messages' subjects and files out of the index (SQLite), before their rows are removed.
+    """Take these messages' subjects and files out of the index (SQLite), before their rows are removed."""
+    _forget(database, "message", (Kind.SUBJECT, Kind.FILE), messages)
 
-    A tick's other messages are noted to be indexed again, because what is taken out is the whole tick's.
-    """
-    some = numbers(messages)
-    gone = f"SELECT id FROM message WHERE id IN ({some})"
-    for kind in (Kind.SUBJECT, Kind.FILE):
+
+def forget_rejects(database: Database, rejects: list[int]) -> None:
+    """The same for refused attempts."""
+    _forget(database, "reject", (Kind.REJECT,), rejects)
+
+
+def _forget(database: Database, table: str, kinds: tuple[Kind, ...], rows: list[int]) -> None:
+    """A number's other rows are noted to be indexed again, because what is taken out is the whole number's."""
+    some = numbers(rows)
+    gone = f"SELECT id FROM {table} WHERE id IN ({some})"
+    for kind in kinds:
         noted = f"SELECT id FROM text_todo WHERE kind = {kind:d} AND id IN ({some})"
         wanted = f"WHERE t.id IN ({gone}) AND t.id NOT IN ({noted})"
-        source = _TEXTS[kind].replace("text_todo t", "message t")
-        _take_out(
-            database, kind, [(row >> TICK_BITS, text) for row, text in _fetch(database, f"{source} {wanted}")]
-        )
+        source = _TEXTS[kind].replace("text_todo t", f"{table} t")
+        found = _fetch(database, f"{source} {wanted}")
+        _take_out(database, kind, [(row >> kind.step, text) for row, text in found])
         database.execute_sql(f"DELETE FROM text_todo WHERE kind = {kind:d} AND id IN ({some})")
-    for tick in sorted({message >> TICK_BITS for message in messages}):
-        values = (tick << TICK_BITS, (tick + 1) << TICK_BITS)
-        for kind in (Kind.SUBJECT, Kind.FILE):
+        for number in sorted({row >> kind.step for row in rows}):
             database.execute_sql(
-                f"INSERT OR IGNORE INTO text_todo SELECT {kind:d}, id FROM message"
+                f"INSERT OR IGNORE INTO text_todo SELECT {kind:d}, id FROM {table}"
                 f" WHERE id >= ? AND id < ? AND id NOT IN ({some})",
-                values,
+                (number << kind.step, (number + 1) << kind.step),
             )
 
 
