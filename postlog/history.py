@@ -1,7 +1,7 @@
 """Reading past logs: plain or compressed files and standard input, several of them in the order of time.
 
-A source is known by the hash of its first line, whatever it is called and however it is compressed, and
-offsets count uncompressed bytes; so a file that was imported before goes on where it ended.
+A source is known by its first line and what was read of it last, whatever it is called and however it is
+compressed, and offsets count uncompressed bytes; so a file that was imported before goes on where it ended.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from typing import BinaryIO
 
 from mailweir.errors import InputError
 from mailweir.postlog.compressed import open_compressed
-from mailweir.postlog.follow import BLOCK, LONGEST_LINE
-from mailweir.postlog.position import FIRST_LINE, Chunk, Position, hash_of_first_line
+from mailweir.postlog.follow import BLOCK, LONGEST_LINE, open_read_only
+from mailweir.postlog.opened import OpenedLog
+from mailweir.postlog.position import FIRST_LINE, LAST, Chunk, Position, hash_of_first_line, hash_of_last
 from mailweir.postlog.stamps import Stamps
 
 STANDARD_INPUT = "-"
+BEGINNING = 1 << 16  # bytes that tell whether two sources are the same log
 
 
 class Source:
@@ -28,10 +30,12 @@ class Source:
         """Open it and read its beginning. Raises InputError when it cannot be read."""
         self.name = name
         self.offset = 0  # bytes handed on so far
+        self._last = b""  # the bytes before the offset
         self._rest = b""  # the beginning of a line whose end has not been read yet
         self._raw: list[bytes] = []
         self._texts: list[str] = []
         self._next = 0  # index of the first line not handed on yet
+        self._ends_torn = False  # whether the last of them has no end
         try:
             if name == STANDARD_INPUT:
                 self._file: BinaryIO = sys.stdin.buffer
@@ -43,10 +47,27 @@ class Source:
         except OSError as error:
             raise InputError(f"{name}: cannot be read: {error.strerror or error}") from error
         self._ahead = self._read(BLOCK)
+        self._beginning = self._ahead[:BEGINNING]
         first = self._ahead[:FIRST_LINE]
-        self.identity = hash_of_first_line(first) or hash_of_first_line(first + b"\n")
+        self.first = hash_of_first_line(first) or hash_of_first_line(first + b"\n")
+        self.identity = self.first  # the importer gives another to a different file that begins alike
         self.stamps = Stamps(self.modified)
         self.starts = self.stamps.read(first.decode("utf-8", "backslashreplace").partition("\n")[0])[1]
+
+    def holds(self, position: Position) -> bool:
+        """Whether it is the file of that position; of standard input only its beginning can tell."""
+        if self.name == STANDARD_INPUT or not position.last:
+            return position.first == self.first
+        opened = OpenedLog(open_read_only(Path(self.name)))
+        try:
+            return opened.holds(position)
+        finally:
+            opened.close()
+
+    def begins_like(self, other: Source) -> bool:
+        """Whether one is the beginning of the other, as far as a first block tells."""
+        known = min(len(self._beginning), len(other._beginning))
+        return self._beginning[:known] == other._beginning[:known]
 
     def skip_to(self, offset: int) -> None:
         """Go on where an earlier import ended."""
@@ -54,7 +75,7 @@ class Source:
             block = self._read(min(BLOCK, offset - self.offset))
             if not block:
                 return
-            self.offset += len(block)
+            self._handed(block)
 
     def next_time(self) -> float | None:
         """When the next line was written, as far as its stamp tells; None at the end."""
@@ -72,12 +93,15 @@ class Source:
             while self.stamps.read(self._texts[end])[1] <= until:
                 end += 1
         self._next = end
-        self.offset += sum(map(len, self._raw[start:end])) + (end - start)
+        ends_torn = self._ends_torn and end == len(self._texts)
+        handed = self._raw[start:end]
+        self.offset += sum(map(len, handed[:-LAST])) + len(handed[:-LAST])
+        self._handed(b"\n".join(handed[-LAST:]) + (b"" if ends_torn else b"\n"))
         return self._texts[start:end]
 
     def position(self) -> Position:
         """Up to where lines were handed on."""
-        return Position(first=self.identity, offset=self.offset)
+        return Position(first=self.first, offset=self.offset, last=hash_of_last(self._last))
 
     def progress(self) -> int:
         """Bytes of the (perhaps compressed) file read so far, for a progress bar."""
@@ -96,6 +120,10 @@ class Source:
         except (OSError, EOFError) as error:  # a damaged archive: what came before it counts
             raise InputError(f"{self.name}: damaged after {self.offset} bytes: {error}") from error
 
+    def _handed(self, data: bytes) -> None:
+        self.offset += len(data)
+        self._last = (self._last + data[-LAST:])[-LAST:]
+
     def _fill(self) -> bool:
         """Read the next whole lines; a last line without an end is a line too."""
         data = self._rest
@@ -108,6 +136,7 @@ class Source:
         if not end:
             end = len(data)
         self._rest = data[end:]
+        self._ends_torn = not data[:end].endswith(b"\n")
         chunk = Chunk(data[:end], Position())
         self._raw, self._texts, self._next = chunk.lines, chunk.texts, 0
         return bool(self._texts)

@@ -45,7 +45,7 @@ class Batch:
     """What one batch of lines came to."""
 
     changes: list[list[Any]]
-    positions: list[tuple[str, int]]  # identity and offset of each source
+    positions: list[tuple[str, dict[str, Any]]]  # identity and position of each source
     state: bytes
     counts: dict[str, Any]
     progress: int  # bytes of the files read so far
@@ -139,7 +139,7 @@ class Reader:
             counts.orphaned = tracker.orphaned
             batch = (
                 tracker.flush().as_list(),
-                [(source.identity, source.offset) for source in history.sources],
+                [(source.identity, source.position().as_dict()) for source in history.sources],
                 dump_state(tracker, stamps),
                 asdict(counts),
                 sum(source.progress() for source in history.sources),

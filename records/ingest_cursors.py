@@ -1,13 +1,15 @@
 """Cursors: how far each followed file has been taken into the records, and the tracker's state there.
 
-A file that rotation has finished keeps a row under the hash of its first line, so that importing it later
-adds nothing.
+A file that rotation has finished keeps a row under the hash of its first line (and a number, where several
+begin alike), so that importing it later adds nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Collection
+from itertools import count
 from typing import Any
 
 from mailweir.postlog.lines import Counts
@@ -19,6 +21,10 @@ _UPSERT = (
     " ON CONFLICT (name) DO UPDATE SET position = excluded.position, state = excluded.state,"
     " counts = excluded.counts, changed = excluded.changed"
 )
+
+
+def _is_same(one: Position, other: Position) -> bool:
+    return (one.first, one.device, one.inode) == (other.first, other.device, other.inode)
 
 
 class Cursors:
@@ -58,8 +64,23 @@ class Cursors:
     def finished(self, name: str, position: Position, now: float) -> None:
         """When following has gone on to another file: keep a row for the one before."""
         before = self.position(name)
-        if before is not None and before.first and before.first != position.first:
-            self.moved(f"file:{before.first}", before, now, {})
+        if before is not None and before.first and not _is_same(before, position):
+            identity, _ = self.file(before.first, lambda noted: _is_same(noted, before))
+            self.moved(f"file:{identity}", before, now, {})
+
+    def file(
+        self, first: str, holds: Callable[[Position], bool], taken: Collection[str] = ()
+    ) -> tuple[str, Position | None]:
+        """What names a file that begins so in its row, and how far it was read; if never, a free name."""
+        found: tuple[str, Position | None] = ("", None)
+        names = (f"{first}.{number}" if number else first for number in count())
+        for identity in names:
+            noted = self.position(f"file:{identity}")
+            if noted is None and identity not in taken:
+                break
+            if noted and holds(noted) and noted.offset > (found[1].offset if found[1] else 0):
+                found = identity, noted
+        return found if found[1] else (identity, None)
 
     def open_legs(self) -> list[tuple[str, int]]:
         """Queue ID and arrival (microseconds) of every leg that Postfix has not been seen to remove."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from peewee import Database
 
+from mailweir.errors import InputError
 from mailweir.postlog import importing
 from mailweir.postlog.changes import DELIVERY, Changes
 from mailweir.postlog.history import History, Source
@@ -35,14 +36,18 @@ class Importer:
     def new(self, sources: Sequence[Source]) -> list[Source]:
         """The sources that are not in the records already; the others are skipped or continued.
 
-        What the agent is following is its own to read: it is left out as a whole.
+        What the agent is following is its own to read: it is left out as a whole. Raises InputError when two
+        sources are the same log, which would be taken in twice.
         """
         followed = self._cursors.position("log")
-        result = []
+        result: list[Source] = []
         for source in sources:
-            if followed is not None and followed.first == source.identity:
+            if followed is not None and source.holds(followed):
                 continue
-            before = self._cursors.position(f"file:{source.identity}")
+            if twin := next((other for other in result if source.begins_like(other)), None):
+                raise InputError(f"{source.name} and {twin.name} are the same log: name one of them")
+            taken = {other.identity for other in result}
+            source.identity, before = self._cursors.file(source.first, source.holds, taken)
             if before is not None:
                 source.skip_to(before.offset)
             if source.next_time() is not None:
@@ -87,8 +92,8 @@ class Importer:
     def _write(self, arrived: importing.Batch, now: float) -> None:
         changes = Changes.from_list(arrived.changes)
         self._writer.apply(changes)
-        for identity, offset in arrived.positions:
-            self._cursors.moved(f"file:{identity}", Position(first=identity, offset=offset), now, {})
+        for identity, position in arrived.positions:
+            self._cursors.moved(f"file:{identity}", Position.from_dict(position), now, {})
         self.counts = Counts(**arrived.counts)
         self._cursors.save(IMPORT, Position(), arrived.state, self.counts, now)
         added = self.added

@@ -17,8 +17,10 @@ from click.testing import CliRunner
 
 from mailweir.cli import mailweir
 from mailweir.errors import InputError
+from mailweir.postlog.follow import Follower
 from mailweir.postlog.history import History, Source
-from tests.unit.postlog_records import INCIDENTS, in_utc
+from mailweir.records.ingest import Ingest
+from tests.unit.postlog_records import INCIDENTS, NOW, in_utc, open_database
 
 LINES = [f"Nov  3 10:{minute:02}:00 mail x[1]: line {minute}" for minute in range(60)]
 
@@ -110,6 +112,59 @@ def test_import_log_fills_an_empty_database_once(tmp_path: Path) -> None:
     assert "nothing new" in run(tmp_path, "import-log", str(packed))
     again = run(tmp_path, "delivery", "--json", "--all").splitlines()
     assert len(again) == len(rows)
+
+
+def test_a_log_that_begins_like_another_is_imported_too(tmp_path: Path) -> None:
+    logs = []
+    for number, incident in enumerate(("04", "05", "01")):
+        logs.append(tmp_path / f"{number}.log")
+        logs[-1].write_bytes(
+            b"logfile turned over\n" + next(INCIDENTS.glob(f"{incident}-*.log")).read_bytes()
+        )
+    run(tmp_path, "import-log", str(logs[0]))
+    assert "nothing new" not in run(tmp_path, "import-log", str(logs[1]), str(logs[2]))
+    for log in logs:
+        log.with_suffix(".gz").write_bytes(gzip.compress(log.read_bytes()))
+        assert "nothing new" in run(tmp_path, "import-log", str(log))
+        assert "nothing new" in run(tmp_path, "import-log", str(log.with_suffix(".gz")))
+    lines = json.loads(run(tmp_path, "import-log", "--json", str(logs[0])))
+    assert lines["skipped"] == [str(logs[0])]
+
+
+def test_what_the_agent_followed_is_not_imported_even_when_logs_begin_alike(tmp_path: Path) -> None:
+    log, rotated = tmp_path / "mail.log", tmp_path / "mail.log.1"
+    database = open_database(tmp_path / "mailweir.db")
+    ingest, follower = Ingest(database, 0), Follower(log)
+    for incident in ("04", "05"):
+        if log.exists():
+            log.rename(rotated)
+        log.write_bytes(b"logfile turned over\n" + next(INCIDENTS.glob(f"{incident}-*.log")).read_bytes())
+        while chunk := follower.read(1000):
+            ingest.take(log=chunk, now=NOW)
+    database.close()
+    assert "nothing new" in run(tmp_path, "import-log", str(log))
+    assert "nothing new" in run(tmp_path, "import-log", str(rotated))
+
+
+def test_the_same_log_is_not_imported_twice_at_once(tmp_path: Path) -> None:
+    log = next(INCIDENTS.glob("04-*.log"))
+    packed = tmp_path / "packed.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    env = {"MAILWEIR_DATABASE_URL": f"sqlite:///{tmp_path}/mailweir.db"}
+    result = CliRunner().invoke(mailweir, ["import-log", str(log), str(packed)], env=env)
+    assert result.exit_code != 0 and "are the same log: name one of them" in str(result.exception)
+
+
+def test_a_torn_last_line_counts_what_it_has(tmp_path: Path) -> None:
+    data = next(INCIDENTS.glob("04-*.log")).read_bytes()
+    log = tmp_path / "mail.log"
+    log.write_bytes(data.rstrip(b"\n"))
+    run(tmp_path, "import-log", str(log))
+    assert "nothing new" in run(tmp_path, "import-log", str(log))
+    source = Source(str(log))
+    while source.take(3, None):
+        pass
+    assert source.offset == log.stat().st_size and source.holds(source.position())
 
 
 def test_an_import_goes_on_when_the_file_has_grown(tmp_path: Path) -> None:
