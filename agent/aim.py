@@ -18,8 +18,8 @@ from mailweir.errors import Refused
 from mailweir.policies.scopes import PolicySet
 from mailweir.postlog.queue_id import arrival_us
 from mailweir.records import ids
-from mailweir.records.models import Address, Command, Recipient
-from mailweir.records.words import PENDING, Direction
+from mailweir.records.models import Address, Command, Message, Recipient
+from mailweir.records.words import PENDING, Direction, Source
 
 ID_FIELD = b"x-mailweir-id:"
 _HEADER_READ = 1 << 18  # bytes of a message in which our header field is looked for
@@ -70,6 +70,9 @@ class Aim:
             target = replace(target, sender=found.envelope.sender)
             if not self._is_ours(command, target, found.envelope):
                 raise Refused(found.reason)
+        elif target.slack and _passed_the_filter(command) and not self._bears_its_id(command, target):
+            # Within seconds a short ID may have gone to another message of the same sender.
+            raise Refused("the queue ID now belongs to another message")
         job = Job(command, target, found.envelope)
         queue = found.envelope.queue
         if queue == "hold" and not was_held(command, found.envelope):
@@ -82,8 +85,11 @@ class Aim:
 
         Then it is of the same time and carries our own header field, which the filter lets nobody forge.
         """
-        if envelope.difference(seen, target.arrival_us, target.slack, target.sender):
-            return False
+        different = envelope.difference(seen, target.arrival_us, target.slack, target.sender)
+        return not different and self._bears_its_id(command, target)
+
+    def _bears_its_id(self, command: Command, target: Target) -> bool:
+        """Whether our header field in the queue file names the command's message."""
         with self._helper.content(target) as (message, _):
             header = message.read(_HEADER_READ).partition(b"\n\n")[0]
         wanted = ids.to_text(command.message_id).encode()
@@ -134,6 +140,12 @@ class Aim:
         if not chosen:
             raise Refused("it was delivered or returned for this recipient meanwhile")
         return [address] if rest else None
+
+
+def _passed_the_filter(command: Command) -> bool:
+    """Whether the message has our header field."""
+    message = Message.get_or_none(Message.id == command.message_id)
+    return message is not None and message.source == Source.MILTER
 
 
 def target_of(command: Command) -> Target:

@@ -13,7 +13,7 @@ from mailweir.agent.unlock import Wish
 from mailweir.content.findings import Scan
 from mailweir.errors import InputError, Refused, Unavailable
 from mailweir.policies.scopes import AllowEntry, PolicySet, Scope
-from mailweir.records import audit
+from mailweir.records import audit, ids
 from mailweir.records.models import Audit, Command, Finding, Leg, Message, Recipient
 from mailweir.records.words import CommandState, Direction
 from tests.harness.desk import ENCRYPTED, OPENS, Desk
@@ -243,7 +243,8 @@ def test_short_queue_ids_are_told_apart_by_time_and_sender(desk: Desk, receiver:
     desk.postfix.reload(enable_long_queue_ids="no")
     try:
         with smtplib.SMTP(desk.postfix.holding_service, local_hostname="t.example") as smtp:
-            smtp.sendmail("a@example.edu", ["one@example.org"], "Subject: short\n\n")
+            header = f"X-Mailweir-ID: {ids.to_text(1003)}\nSubject: short\n\n"
+            smtp.sendmail("a@example.edu", ["one@example.org"], header)
         (item,) = desk.postfix.queue()
         assert len(item["queue_id"]) < 13
         begun = int(item["arrival_time"] * 1e6)
