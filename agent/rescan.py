@@ -14,6 +14,7 @@ from peewee import Database
 from mailweir.agent.aim import Addressee, Job, Stays
 from mailweir.agent.divide import choose
 from mailweir.content.findings import Class, Finding, Scan
+from mailweir.milter import authres
 from mailweir.policies.scopes import PolicySet
 from mailweir.policies.verdict import Action, Verdict, decide
 from mailweir.records import models
@@ -92,11 +93,9 @@ def judge(
 
 def proven_domains(message: Message) -> frozenset[str]:
     """The domains that the message's trusted Authentication-Results proved when it came in."""
-    from mailweir.milter.authres import domains_of
-
     try:
-        return domains_of(json.loads(message.authres or "{}").get("results", []))
-    except (ValueError, KeyError, AttributeError, TypeError):
+        return authres.domains_of(authres.stored(json.loads(message.authres or "{}")))
+    except ValueError:
         return frozenset()
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from mailweir.milter.headers import LONGEST
+from mailweir.plain import visible
 
 # Which property of which method names the domain that a "pass" proves.
 _PROVES = {"dkim": ("header.d", "header.i"), "spf": ("smtp.mailfrom",), "dmarc": ("header.from",)}
@@ -37,6 +38,24 @@ def domains_of(results: Iterable[dict[str, str]]) -> frozenset[str]:
             for name in _PROVES.get(result["method"], ()):
                 domains.add(result.get(name, "").rpartition("@")[2].lower().rstrip("."))
     return frozenset(domains - {""})
+
+
+def stored(authres: object) -> list[dict[str, str]]:
+    """The results in what the records keep of a message (milter/entry.py); none for what is no such thing."""
+    results = authres.get("results") if isinstance(authres, dict) else None
+    if not isinstance(results, list):
+        return []
+    return [one for one in results if isinstance(one, dict) and {"method", "result"} <= one.keys()]
+
+
+def in_words(results: Iterable[dict[str, str]]) -> list[str]:
+    """For people: method, result and the domain that it is about, such as "dkim pass example.org"."""
+    told = []
+    for result in results:
+        named = (result[name] for name in _PROVES.get(result["method"], ()) if name in result)
+        domain = next(named, "").rpartition("@")[2]
+        told.append(visible(f"{result['method']} {result['result']} {domain}".rstrip()))
+    return told
 
 
 def _without_comments(text: str) -> str:

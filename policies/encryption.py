@@ -21,24 +21,29 @@ class Parties:
     delimiter: str = ""
 
 
+def is_proven(direction: Direction, parties: Parties) -> bool:
+    """Whether the sender is who he says.
+
+    Outbound mail was accepted from a client that Postfix trusts to send; anything else needs an
+    authentication result for the sender's domain.
+    """
+    proven = map(addresses.normal_domain, parties.authenticated_domains)
+    return direction is Direction.OUTBOUND or addresses.domain_of(parties.sender) in proven
+
+
+def sender_counts(scopes: Sequence[Scope], direction: Direction, parties: Parties) -> bool:
+    """Whether an entry that names the sender holds: he is proven, or the policy lets forged senders pass."""
+    return is_proven(direction, parties) or bool(value_of(scopes, f"{FIELD_OF[direction]}.forged_senders")[0])
+
+
 def listed(
     scopes: Sequence[Scope], direction: Direction, parties: Parties, now: float
 ) -> tuple[Scope, AllowEntry] | None:
-    """The allow entry that holds for these parties, with its scope: narrowest scope and key first.
-
-    A sender entry needs a sender who is who he says: outbound mail was accepted from a client that Postfix
-    trusts to send; anything else needs an authentication result for the sender's domain, unless the policy
-    says that forged senders may pass.
-    """
+    """The allow entry that holds for these parties, with its scope: narrowest scope and key first."""
     side = FIELD_OF[direction]
     wanted = Direction.OUTBOUND if direction is Direction.OUTBOUND else Direction.INBOUND
-    sender_keys: list[str] = []
-    if (
-        direction is Direction.OUTBOUND
-        or value_of(scopes, f"{side}.forged_senders")[0]
-        or addresses.domain_of(parties.sender) in map(addresses.normal_domain, parties.authenticated_domains)
-    ):
-        sender_keys = addresses.keys(parties.sender, parties.delimiter)
+    counts = sender_counts(scopes, direction, parties)
+    sender_keys = addresses.keys(parties.sender, parties.delimiter) if counts else []
     recipient_keys = addresses.keys(parties.recipient, parties.delimiter)
     for scope in scopes:
         for party, keys in (("recipient", recipient_keys), ("sender", sender_keys)):

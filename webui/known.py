@@ -13,6 +13,8 @@ from flask import g
 
 from mailweir.agent import publish
 from mailweir.content.findings import KINDS, Class
+from mailweir.milter import authres
+from mailweir.policies.encryption import Parties, is_proven, sender_counts
 from mailweir.policies.scopes import FIELD_OF, AllowEntry, Encrypted, Scope, local_party, value_of
 from mailweir.records import ids, search
 from mailweir.records.models import Address, Attachment, Domain, Group, Message, Recipient
@@ -36,7 +38,8 @@ class Fact:
     subject: str
     findings: tuple[search.FindingRow, ...]
     earlier: int
-    authenticated: tuple[str, ...]
+    authentication: tuple[str, ...]  # what trusted servers said, in words
+    proven: bool  # the sender is who he says
     same_files: int
     scope: Scope | None
     entry: AllowEntry | None
@@ -60,10 +63,12 @@ def _fact(item: Item) -> Fact | None:
     row = next((row for row in stalled if item.address in (None, row.address)), None)
     if row is None:
         return None
-    passed = [
-        f"{name} {word}" for name, word in sorted((view.authres or {}).items()) if isinstance(word, str)
-    ]
-    scope, entry = _list_for(view, row)
+    results = authres.stored(view.authres)
+    direction = Direction[row.direction.upper()]
+    scopes = publish.load().scopes_of(local_party(direction, view.sender, row.address))
+    parties = Parties(view.sender, row.address, authres.domains_of(results))
+    proven = is_proven(direction, parties)
+    scope, entry = _list_for(view, row, scopes, direction, parties)
     return Fact(
         item=item,
         sender=view.sender,
@@ -71,7 +76,8 @@ def _fact(item: Item) -> Fact | None:
         subject=view.subject,
         findings=view.findings,
         earlier=_earlier(view.sender, row.address_id, item.message_id),
-        authenticated=tuple(passed),
+        authentication=tuple(authres.in_words(results)),
+        proven=proven,
         same_files=_same_files(view),
         scope=scope,
         entry=entry,
@@ -105,14 +111,18 @@ def _same_files(view: search.MessageView) -> int:
     return int(rows.distinct().limit(MOST).count())
 
 
-def _list_for(view: search.MessageView, row: search.RecipientRow) -> tuple[Scope | None, AllowEntry | None]:
+def _list_for(
+    view: search.MessageView,
+    row: search.RecipientRow,
+    scopes: Sequence[Scope],
+    direction: Direction,
+    parties: Parties,
+) -> tuple[Scope | None, AllowEntry | None]:
     """The scope whose list decides about this mail, and the narrowest entry that would let it through."""
     if not any(KINDS.get(found.kind) is Class.ENCRYPTED for found in view.findings):
         return None, None
-    direction = Direction[row.direction.upper()]
-    scopes = publish.load().scopes_of(local_party(direction, view.sender, row.address))
     treatment, scope = value_of(scopes, f"{FIELD_OF[direction]}.encrypted")
-    if treatment != Encrypted.ALLOW_LIST or not view.sender:
+    if treatment != Encrypted.ALLOW_LIST or not view.sender or not sender_counts(scopes, direction, parties):
         return None, None
     now = time.time()
     outbound = direction is Direction.OUTBOUND

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from mailweir.agent.unlock import unlock
 from mailweir.content.findings import KINDS, Class
 from mailweir.errors import MailweirError
+from mailweir.milter import authres
 from mailweir.policies.trace import Trace
 from mailweir.records import ids, search
 from mailweir.webui import access, acts, timeline
@@ -37,6 +38,7 @@ def show(identifier: str) -> str:
         stalled=stalled,
         encrypted=stalled and any(KINDS.get(row.kind) is Class.ENCRYPTED for row in view.findings),
         why=sentences(view),
+        authentication=authres.in_words(authres.stored(view.authres)),
         events=timeline.events(view),
         branches=timeline.branches(view.legs),
         kinds={leg.queue_id: leg.kind for leg in view.legs},

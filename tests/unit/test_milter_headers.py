@@ -89,6 +89,16 @@ def test_proven_domains(value: bytes, proven: set[str]) -> None:
     assert domains(value) == proven
 
 
+def test_results_in_words_from_what_the_records_keep() -> None:
+    value = (
+        b"mx.example.org; dkim=pass header.d=Example.COM; spf=fail smtp.mailfrom=a@evil\xe2\x80\xae.example"
+    )
+    kept = {"results": authres.results_of([value], ["mx.example.org"])}
+    assert authres.in_words(authres.stored(kept)) == ["dkim pass Example.COM", "spf fail evil\\u202e.example"]
+    for nonsense in (None, [], {"results": None}, {"results": [1, {}, {"method": "x"}]}):
+        assert authres.stored(nonsense) == []
+
+
 def test_nothing_is_believed_unless_a_server_is_trusted() -> None:
     assert authres.results_of([b"; dkim=pass header.d=example.com"], []) == []
     assert authres.results_of([b"; dkim=pass header.d=example.com"], ["mx.example.org"]) == []
