@@ -67,6 +67,19 @@ def test_a_virus_is_refused_and_the_sender_is_told_its_name(filtered: Filtered) 
     assert filtered.postfix.queue() == []
 
 
+def test_a_virus_is_held_or_dropped_where_the_policy_says_so(filtered: Filtered) -> None:
+    filtered.start()
+    message = mail("virus", EICAR, "eicar.com")
+    filtered.publish({"default": {"inbound.infected": "stall", "outbound.infected": "discard"}})
+    filtered.send(message, "user@example.org")
+    assert [one["queue_name"] for one in filtered.postfix.queue()] == ["hold"]
+    filtered.send(message, "far@example.com", sender="user@example.org")
+    assert [line["verdict"] for line in filtered.journal()] == ["stall", "discard"]
+    assert len(filtered.postfix.queue()) == 1
+    assert "milter triggers DISCARD action" in filtered.postfix.log.read_text()
+    assert filtered.receiver.received() == []
+
+
 def test_without_clamd_the_setting_decides(filtered: Filtered) -> None:
     nowhere = "unix:/nonexistent/clamd.sock"
     filtered.start(clamd__servers=[nowhere])

@@ -159,6 +159,13 @@ def test_group_domain_and_default_each_for_its_own_field(filtered: Filtered) -> 
     assert "the policy of group sales says “Stall”" in trace.sentence()
 
 
+def test_only_the_kinds_that_count_are_unscannable(filtered: Filtered) -> None:
+    publish(filtered, Scope("default", fields={"inbound.kinds": ["tracking", "corrupt"]}))
+    assert verdict(filtered, "user@example.org", zipped=False)[0] == "accept", "a macro does not count"
+    publish(filtered, Scope("default", fields={"inbound.kinds": ["macro"]}))
+    assert verdict(filtered, "user@example.org", zipped=False)[0] == "stall"
+
+
 def test_the_domain_table_overrides_what_postfix_calls_it(filtered: Filtered) -> None:
     """Here example.com is handed to another server by smtp, but is declared to be ours."""
     scopes = Scope("default", fields={"inbound.encrypted": "allow", "outbound.encrypted": "reject"})
