@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": "mailweir.postlog.doctor:doctor",
     "mail-in": "mailweir.records.command:mail_in",
     "pending": "mailweir.records.command:pending",
+    "rejected": "mailweir.records.command:rejected",
     "delivery": "mailweir.records.command:delivery",
     "quarantine": "mailweir.records.command:quarantine",
     "show": "mailweir.records.command:show",

@@ -1,4 +1,4 @@
-"""`mailweir mail-in`, `pending`, `delivery`, `quarantine`, `show` and `migrate`.
+"""`mailweir mail-in`, `pending`, `delivery`, `quarantine`, `rejected`, `show` and `migrate`.
 
 Lists are read page by page, so that `--all` prints any number of rows in the same memory; what came from
 outside is made visible before it reaches a terminal.
@@ -6,6 +6,7 @@ outside is made visible before it reaches a terminal.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import time
@@ -18,7 +19,7 @@ import click
 from mailweir.config import Config
 from mailweir.errors import InputError
 from mailweir.records import command_print, db, export, schema, search
-from mailweir.records.filters import Filter
+from mailweir.records.filters import FIELDS, REJECTED_FIELDS, Filter
 
 PAGE = 500  # rows that are read, and printed, at a time
 
@@ -39,10 +40,17 @@ _OPTIONS = (
     ("--after", None, "after", "In the same forms."),
     ("--node", None, "node", "Number of the node."),
 )  # fmt: skip
+_REJECTED_OPTIONS = (
+    ("--client", None, "client", "Client's IP address, `192.0.2.` for a network, or any part of its name."),
+    ("--helo", None, "helo", "Any part of what the client called itself."),
+    ("--code", None, "code", "Reply code: 550, 5, 5.7.1, 5.7."),
+    *(option for option in _OPTIONS if option[2] in REJECTED_FIELDS and option[2] != "text"),
+    ("--text", None, "text", "Words to be found in reply, client, HELO, sender or recipient."),
+)  # fmt: skip
 
 
-def _filters(function: Callable[..., None]) -> click.Command:
-    """Make a command that takes every filter, --all, --limit and --json; function gets a Filter."""
+def _filters(function: Callable[..., None], known: tuple[str, ...] = FIELDS) -> click.Command:
+    """Make a command that takes the known filters, --all, --limit and --json; function gets a Filter."""
 
     @click.pass_obj
     def run(config: Config, /, words: tuple[str, ...], **values: Any) -> None:
@@ -51,7 +59,7 @@ def _filters(function: Callable[..., None]) -> click.Command:
         zone = datetime.fromtimestamp(now).astimezone().tzinfo
         assert zone is not None
         fields = {name.replace("_", "-"): value for name, value in values.items() if value is not None}
-        wanted = search.parse(" ".join(words), now=now, zone=zone, also=fields)
+        wanted = search.parse(" ".join(words), now=now, zone=zone, also=fields, known=known)
         db.connect(config)
         function(wanted, None if every else limit, as_json)
 
@@ -61,7 +69,7 @@ def _filters(function: Callable[..., None]) -> click.Command:
         "--limit", type=click.IntRange(1), default=50, show_default=True, help="Rows to print at most."
     )(command)
     command = click.option("--all", "every", is_flag=True, help="All rows, however many.")(command)
-    for first, second, name, text in reversed(_OPTIONS):
+    for first, second, name, text in reversed(_OPTIONS if known is FIELDS else _REJECTED_OPTIONS):
         names = [first, *([second] if second else []), name.replace("-", "_")]
         command = click.option(*names, metavar="TEXT", help=text)(command)
     command = click.argument("words", nargs=-1, metavar="[SEARCH]...")(command)
@@ -154,6 +162,17 @@ def delivery(wanted: Filter, limit: int | None, as_json: bool) -> None:
         "mail_in_id",
         "reply",
     )
+    _print(rows, limit, as_json, columns)
+
+
+@functools.partial(_filters, known=REJECTED_FIELDS)
+def rejected(wanted: Filter, limit: int | None, as_json: bool) -> None:
+    """Attempts that Postfix refused before there was a message, newest first."""
+    if limit is None and export.is_whole(wanted):
+        rows = export.rejected(wanted)
+    else:
+        rows = (row.as_dict() for row in _rows(search.rejected, wanted, limit))
+    columns = ("time", "stage", "client_name", "client_ip", "helo", "sender", "recipient", "reply")
     _print(rows, limit, as_json, columns)
 
 

@@ -18,6 +18,7 @@ from mailweir.records.views import rfc3339
 
 _UNBOUND = 100_000  # columns of what is not a terminal: a pipe gets whole lines
 _COLOURS = {"stalled": "red", "failed": "red", "bounced": "red", "deferred": "yellow", "delivered": "green"}
+_TITLES = {"mail_in_id": "Mail In ID", "client_ip": "Client IP", "client_name": "Client", "helo": "HELO"}
 _RIGHT = ("size", "attempts", "delay")
 _KEPT_WHOLE = ("time", "direction", "status", "size", "attempts", "delay", "queue_id", "mail_in_id", "dsn")
 
@@ -37,7 +38,7 @@ def table(rows: Iterable[dict[str, Any]], columns: tuple[str, ...], size: int) -
     while part := list(itertools.islice(rows, size)):
         shown = Table(box=None, pad_edge=False)
         for name in columns:
-            title = "Mail In ID" if name == "mail_in_id" else name.replace("_", " ").capitalize()
+            title = _TITLES.get(name) or name.replace("_", " ").capitalize()
             shown.add_column(
                 title.replace(" id", " ID"),
                 justify="right" if name in _RIGHT else "left",
@@ -58,9 +59,9 @@ def _cell(row: dict[str, Any], name: str) -> Text:
         return Text(visible(", ".join(f"{found['kind']} {found['part']}" for found in value)))
     if name == "time":
         return Text(local(value))
-    if name == "sender" and not value:
+    if name == "sender" and value == "":
         return Text("<>")
-    text = f"{value:.1f}" if isinstance(value, float) else str(value)
+    text = f"{value:.1f}" if isinstance(value, float) else str("" if value is None else value)
     return Text(visible(text), style=_COLOURS.get(text, "") if name == "status" else "")
 
 

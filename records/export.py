@@ -10,11 +10,11 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from mailweir.records import search_load
+from mailweir.records import search_load, search_rejected
 from mailweir.records.filters import Filter
 from mailweir.records.search_lists import range_of
 from mailweir.records.sql import Sql, numbers, one, rows
-from mailweir.records.views import DeliveryRow, MessageRow, PendingRow, RecipientRow, per_recipient
+from mailweir.records.views import DeliveryRow, MessageRow, PendingRow, RecipientRow, RejectRow, per_recipient
 from mailweir.records.words import PENDING
 
 RANGE = 1_000  # rows that are read at a time
@@ -61,6 +61,12 @@ def delivery(wanted: Filter) -> Iterator[dict[str, Any]]:
         yield from map(
             DeliveryRow.printed, search_load.delivery_fields(Sql("d.id >= ? AND d.id < ?", bounds))
         )
+
+
+def rejected(wanted: Filter) -> Iterator[dict[str, Any]]:
+    """Attempts that Postfix refused before there was a message."""
+    for bounds in _ranges(wanted, "SELECT id FROM reject WHERE id < ?"):
+        yield from map(RejectRow.printed, search_rejected.fields(Sql("r.id >= ? AND r.id < ?", bounds)))
 
 
 def _ranges(wanted: Filter, *selects: str) -> Iterator[tuple[int, int]]:

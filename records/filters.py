@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeVar
@@ -30,7 +30,9 @@ class Filter:
     looked for word by word in subject, sender and recipients. ip: the client's (in Delivery: the receiving
     server's), whole or its beginning up to a dot or colon. before and after: seconds since 1970, of arrival
     (in Delivery: of the attempt); before is exclusive. domains: only mail whose local party is in one of
-    these domains, for users who may see no other.
+    these domains, for users who may see no other. In Rejected, client is an IP address as above or any part
+    of the client's name, helo any part of its HELO, code `550`, `5`, `5.7.1` or `5.7`, and text is looked for
+    in the reply and the client's names as well.
     """
 
     sender: str = ""
@@ -49,6 +51,9 @@ class Filter:
     before: float | None = None
     after: float | None = None
     node: int | None = None
+    client: str = ""
+    helo: str = ""
+    code: str = ""
     domains: tuple[str, ...] | None = None
 
 
@@ -57,6 +62,8 @@ FIELDS = (
     "verdict", "before", "after", "node",
 )  # fmt: skip
 """What people may write before a colon, and the names of form fields and command options."""
+REJECTED_FIELDS = ("client", "helo", "from", "to", "code", "text", "before", "after", "node")
+"""The same for Rejected, where there is no message yet."""
 
 _ALIASES = {
     "sender": "from",
@@ -69,14 +76,22 @@ _PLAIN = {"from": "sender", "to": "recipient", "queue": "queue_id", "message-id"
 W = TypeVar("W", bound=Word)
 _TERM = re.compile(r"([a-z][a-z_-]*):(.*)", re.DOTALL)
 _VERDICTS = ("accept", "stall", "reject", "discard", "defer")
+_CODE = re.compile(r"[245](\d{0,2}|\.\d{1,3}(\.\d{0,3})?)")
 _AGO = re.compile(r"(\d{1,5})\s*([mhdw])")
 _AGO_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def parse(query: str, *, now: float, zone: tzinfo = UTC, also: Mapping[str, str] | None = None) -> Filter:
+def parse(
+    query: str,
+    *,
+    now: float,
+    zone: tzinfo = UTC,
+    also: Mapping[str, str] | None = None,
+    known: Sequence[str] = FIELDS,
+) -> Filter:
     """A Filter from what somebody typed: words and `field:value` terms; quotes keep a value together.
 
-    `also` holds fields that were given apart from it, in a form or as options.
+    `also` holds fields that were given apart from it, in a form or as options; `known` are the list's fields.
     Raises InputError naming the term that cannot be used.
     """
     lexer = shlex.shlex(query, posix=True, punctuation_chars=False)
@@ -90,7 +105,7 @@ def parse(query: str, *, now: float, zone: tzinfo = UTC, also: Mapping[str, str]
     for term in terms:
         match = _TERM.fullmatch(term)
         name = _ALIASES.get(match[1], match[1]) if match else ""
-        if match and name in FIELDS:
+        if match and (name in FIELDS or name in known):
             if name in fields:
                 raise InputError(f"{name} stands twice in the search; give it once")
             fields[name] = match[2]
@@ -98,19 +113,21 @@ def parse(query: str, *, now: float, zone: tzinfo = UTC, also: Mapping[str, str]
             words.append(f'"{term}"' if re.search(r"\s", term) else term)
     if words:
         fields["text"] = " ".join([*words, fields["text"]] if "text" in fields else words)
-    return from_fields(fields, now=now, zone=zone)
+    return from_fields(fields, now=now, zone=zone, known=known)
 
 
-def from_fields(fields: Mapping[str, str], *, now: float, zone: tzinfo = UTC) -> Filter:
-    """A Filter from form fields or command options, named as in FIELDS; empty values are left out.
+def from_fields(
+    fields: Mapping[str, str], *, now: float, zone: tzinfo = UTC, known: Sequence[str] = FIELDS
+) -> Filter:
+    """A Filter from form fields or command options, named as in `known`; empty values are left out.
 
     Raises InputError naming the field that cannot be used.
     """
     values: dict[str, object] = {}
     for given, raw in fields.items():
         name = _ALIASES.get(given, given)
-        if name not in FIELDS:
-            raise InputError(f"there is no search field {given[:40]!r}; there are {', '.join(FIELDS)}")
+        if name not in known:
+            raise InputError(f"there is no search field {given[:40]!r} here; there are {', '.join(known)}")
         text = storable(raw).strip()
         if len(text) > MAX_TEXT:
             raise InputError(f"{name}: longer than {MAX_TEXT} characters")
@@ -133,6 +150,10 @@ def _value(name: str, text: str, now: float, zone: tzinfo) -> dict[str, object]:
         if text.lower() not in _VERDICTS:
             raise InputError(f"verdict: {text[:40]!r} is none of {', '.join(_VERDICTS)}")
         return {"verdict": text.lower()}
+    if name == "code":
+        if not _CODE.fullmatch(text):
+            raise InputError(f"code: {text[:40]!r} is no reply code; write 550, 5, 5.7.1 or 5.7")
+        return {"code": text}
     if name in ("before", "after"):
         return {name: moment(text, now=now, zone=zone)}
     if name == "node":

@@ -1,4 +1,4 @@
-"""Looks things up in the records: Mail In, Pending, Delivery, Quarantine, one message, one session.
+"""Looks things up in the records: Mail In, Pending, Delivery, Quarantine, Rejected, a message, a session.
 
 Every list is newest first and paged by key: `below` is the ID of the last row shown. A list never counts
 all rows, never skips rows, and ends within its time budget, if need be with part of an answer.
@@ -10,6 +10,7 @@ from mailweir.records import ids
 from mailweir.records.filters import Filter, from_fields, moment, parse, with_domains
 from mailweir.records.search_lists import delivery, mail_in, pending, quarantine
 from mailweir.records.search_one import find, message, session
+from mailweir.records.search_rejected import rejected
 from mailweir.records.views import (
     AttachmentRow,
     CommandRow,
@@ -21,11 +22,13 @@ from mailweir.records.views import (
     Page,
     PendingRow,
     RecipientRow,
+    RejectRow,
     SessionView,
 )
 
 __all__ = [
     "AttachmentRow", "CommandRow", "DeliveryRow", "Filter", "FindingRow", "LegRow", "MessageRow",
-    "MessageView", "Page", "PendingRow", "RecipientRow", "SessionView", "delivery", "find", "from_fields",
-    "ids", "mail_in", "message", "moment", "parse", "pending", "quarantine", "session", "with_domains",
+    "MessageView", "Page", "PendingRow", "RecipientRow", "RejectRow", "SessionView", "delivery", "find",
+    "from_fields", "ids", "mail_in", "message", "moment", "parse", "pending", "quarantine", "rejected",
+    "session", "with_domains",
 ]  # fmt: skip

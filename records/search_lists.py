@@ -25,7 +25,7 @@ def mail_in(
     budget: seconds that finding them may take; None: as long as it needs.
     """
     asked, found = _messages(wanted, None, below, limit, budget)
-    keys, following = _cut(found, limit)
+    keys, following = cut(found, limit)
     rows = search_load.messages(keys, matched=asked.recipient, visible=asked.visible)
     return Page(tuple(rows), following, found.partial)
 
@@ -35,7 +35,7 @@ def quarantine(
 ) -> Page[MessageRow]:
     """Messages with stalled recipients, with their findings; `matched` tells the stalled recipients."""
     asked, found = _messages(wanted, _those((Status.STALLED,), wanted), below, limit, budget)
-    keys, following = _cut(found, limit)
+    keys, following = cut(found, limit)
     rows = search_load.messages(keys, matched=asked.recipient, visible=asked.visible, findings=True)
     return Page(tuple(rows), following, found.partial)
 
@@ -45,7 +45,7 @@ def pending(
 ) -> Page[PendingRow]:
     """Recipients that are filtering, stalled, queued or deferred; a page ends with a whole message."""
     asked, found = _messages(wanted, _those(PENDING, wanted), below, limit, budget)
-    keys, following = _cut(found, limit)
+    keys, following = cut(found, limit)
     rows = search_load.pending(keys, all_of([asked.recipient, asked.visible]))
     if len(rows) > limit:  # messages with several recipients: end the page with the message that fills it
         last = rows[limit - 1].id
@@ -66,7 +66,7 @@ def delivery(
         return Page((), below, partial=True)
     low, high = range_of(wanted, below)
     found = find(sought, ways, low=low, high=high, need=limit + 1, budget=clock)
-    keys, following = _cut(found, limit)
+    keys, following = cut(found, limit)
     return Page(tuple(search_load.deliveries_of(keys)), following, found.partial)
 
 
@@ -101,7 +101,7 @@ def _first_id(seconds: float) -> int:
     return min(max(0, ids.first_id(int(seconds * 1000))), NEWEST)
 
 
-def _cut(found: Found, limit: int) -> tuple[list[int], int | None]:
+def cut(found: Found, limit: int) -> tuple[list[int], int | None]:
     """The page's keys and where the next page begins; one key more was sought to know if there is one."""
     keys = list(found.keys[:limit])
     if len(found.keys) > limit:

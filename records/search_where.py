@@ -101,7 +101,7 @@ def where(wanted: Filter, budget: Budget, *, statuses: Sequence[Status] | None =
     if wanted.file:
         message.append(_file(fold(storable(wanted.file))))
         ways += _by_file(fold(storable(wanted.file)))
-    for word in _words(wanted.text):
+    for word in words_of(wanted.text):
         condition, way = _anywhere(word, wanted.domains, budget)
         message.append(condition)
         ways += way
@@ -194,7 +194,7 @@ def _by_domains(domains: Sequence[str], budget: Budget) -> list[Way]:
     if None in known or len(listed) > MOST:
         return []
     every = Addresses(Sql("1 = 0"), tuple(listed))
-    return [_union([*_by_sender(every), *_by_recipient(every)])]
+    return [union([*_by_sender(every), *_by_recipient(every)])]
 
 
 def _by_text(kind: Kind, part: str) -> list[Way]:
@@ -236,10 +236,12 @@ def _by_file(part: str) -> list[Way]:
     if not _SHA256.fullmatch(part):
         return ways
     digest = _way("SELECT message_id AS id FROM attachment WHERE sha256 = ?", "message_id", part)
-    return [_union([digest, *ways])]
+    return [union([digest, *ways])]
 
 
-def _union(ways: Sequence[Way]) -> Way:
+def union(ways: Sequence[Way]) -> Way:
+    """All that any of the ways lists."""
+
     def listed(low: int, high: int) -> Sql:
         parts = [way.list(low, high) for way in ways]
         values = tuple(value for part in parts for value in part.values)
@@ -248,7 +250,7 @@ def _union(ways: Sequence[Way]) -> Way:
     return Way(listed)
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     """The words of a free text; quotes keep several together."""
     try:
         lexer = shlex.shlex(storable(text), posix=True)
@@ -278,4 +280,4 @@ def _anywhere(word: str, domains: Sequence[str] | None, budget: Budget) -> tuple
         return condition, []
     if not addresses.numbers:
         return condition, by_subject
-    return condition, [_union([*by_subject, *_by_sender(addresses), *_by_recipient(addresses)])]
+    return condition, [union([*by_subject, *_by_sender(addresses), *_by_recipient(addresses)])]

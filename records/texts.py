@@ -1,4 +1,4 @@
-"""Keeps SQLite's index of texts (addresses, subjects, file names, refusals) up to date, off the path of the mail.
+"""Keeps SQLite's index of texts (addresses, subjects, files, refusals) up to date, off the path of the mail.
 
 Triggers note in text_todo what is not in the index yet; searches look at what is noted as well as at the
 index, so they miss nothing however far behind it is. PostgreSQL's pg_trgm index keeps itself.
@@ -91,7 +91,7 @@ def forget_rejects(database: Database, rejects: list[int]) -> None:
 
 
 def _forget(database: Database, table: str, kinds: tuple[Kind, ...], rows: list[int]) -> None:
-    """A number's other rows are noted to be indexed again, because what is taken out is the whole number's."""
+    """What is taken out is a whole number's: its other rows are noted to be indexed again."""
     some = numbers(rows)
     gone = f"SELECT id FROM {table} WHERE id IN ({some})"
     for kind in kinds:

@@ -232,6 +232,26 @@ class DeliveryRow(View):
 
 
 @dataclass(frozen=True)
+class RejectRow(View):
+    """One attempt to send us mail that Postfix refused before there was a message."""
+
+    id: int
+    time: float
+    node: str
+    service: str
+    queue_id: str  # of the message, where an earlier recipient had been accepted
+    stage: str  # CONNECT, HELO, MAIL, RCPT, DATA …
+    client_ip: str
+    client_name: str
+    helo: str
+    sender: str | None  # None: the client had not come to that
+    recipient: str | None
+    code: int
+    dsn: str
+    reply: str
+
+
+@dataclass(frozen=True)
 class LegRow(View):
     """One Postfix queue file of the message."""
 

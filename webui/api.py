@@ -57,14 +57,14 @@ def own_error(error: MailweirError) -> tuple[Response, int]:
     return jsonify(error=str(error)), status
 
 
-def answer(look: Callable[..., search.Page[Any]]) -> Response:
+def answer(look: Callable[..., search.Page[Any]], name: str = "") -> Response:
     """One page of a list; `next` is what to give as `below` for the rows after it."""
     below = request.args.get("below")
     limit = request.args.get("limit", "50")
     if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:6]) <= MAX_ROWS:
         raise InputError(f"limit must be a number from 1 to {MAX_ROWS}")
     page = look(
-        asked.from_address(),
+        asked.from_address(name),
         below=ids.from_text(below) if below else None,
         limit=int(limit),
         budget=current_app.config["MAILWEIR"].records.search_budget,
@@ -95,6 +95,12 @@ def delivery() -> Response:
 def quarantine() -> Response:
     """Messages with stalled recipients."""
     return answer(search.quarantine)
+
+
+@pages.get("/rejected")
+def rejected() -> Response:
+    """Attempts that Postfix refused before there was a message."""
+    return answer(search.rejected, "rejected")
 
 
 @pages.get("/messages/<identifier>")

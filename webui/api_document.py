@@ -9,14 +9,15 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from mailweir import __version__
 from mailweir.agent.request import ACTS
 from mailweir.records import search
-from mailweir.records.filters import FIELDS
+from mailweir.records.filters import FIELDS, REJECTED_FIELDS
 from mailweir.webui import acts
 
 LISTS = {
-    "mail-in": (search.MessageRow, "Messages that came in, newest first"),
-    "pending": (search.PendingRow, "Recipients that are still on their way"),
-    "delivery": (search.DeliveryRow, "Attempts to deliver"),
-    "quarantine": (search.MessageRow, "Messages with stalled recipients"),
+    "mail-in": (search.MessageRow, FIELDS, "Messages that came in, newest first"),
+    "pending": (search.PendingRow, FIELDS, "Recipients that are still on their way"),
+    "delivery": (search.DeliveryRow, FIELDS, "Attempts to deliver"),
+    "quarantine": (search.MessageRow, FIELDS, "Messages with stalled recipients"),
+    "rejected": (search.RejectRow, REJECTED_FIELDS, "Attempts refused before there was a message"),
 }
 SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean"}
 MAX_ROWS = 500
@@ -33,7 +34,7 @@ def document() -> dict[str, Any]:
         "Acts": _acts_schema(),
     }
     paths: dict[str, Any] = {}
-    for name, (row, summary) in LISTS.items():
+    for name, (row, known, summary) in LISTS.items():
         schema = _schema(row, schemas)
         page = {
             "type": "object",
@@ -47,7 +48,7 @@ def document() -> dict[str, Any]:
                 "partial": {"type": "boolean", "description": "the search ran out of time; go on from next"},
             },
         }
-        paths[f"/{name}"] = {"get": _operation(name, summary, page, _list_parameters())}
+        paths[f"/{name}"] = {"get": _operation(name, summary, page, _list_parameters(known))}
     paths["/messages/{identifier}"] = {
         "get": _operation(
             "message", "All of one message", _schema(search.MessageView, schemas), [_path()], 404
@@ -99,7 +100,7 @@ def _path() -> dict[str, Any]:
     }
 
 
-def _list_parameters() -> list[dict[str, Any]]:
+def _list_parameters(known: tuple[str, ...]) -> list[dict[str, Any]]:
     def parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
         return {"name": name, "in": "query", "description": description, "schema": schema}
 
@@ -107,7 +108,7 @@ def _list_parameters() -> list[dict[str, Any]]:
     limit = {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": 50}
     return [
         parameter("q", "as in the search box of the pages", text),
-        *(parameter(name, f"as {name}: in the search box", text) for name in FIELDS),
+        *(parameter(name, f"as {name}: in the search box", text) for name in known),
         parameter("below", "next of the page before", text),
         parameter("limit", "rows of a page", limit),
     ]

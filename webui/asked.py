@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -12,7 +12,7 @@ from flask import current_app, g, request
 
 from mailweir.errors import InputError
 from mailweir.records import ids, search
-from mailweir.records.filters import FIELDS
+from mailweir.records.filters import FIELDS, REJECTED_FIELDS
 from mailweir.records.words import PENDING, Direction, Outcome, Status
 from mailweir.webui import access, language
 
@@ -36,13 +36,17 @@ FORMS = {
     "pending": ("from", "to", "subject", "status", "direction", "queue", "id", "after", "before"),
     "delivery": ("from", "to", "subject", "status", "direction", "ip", "queue", "after", "before"),
     "quarantine": ("from", "to", "subject", "direction", "file", "id", "after", "before"),
+    "rejected": ("client", "helo", "from", "to", "code", "after", "before"),
 }
+KNOWN = {"rejected": REJECTED_FIELDS}
+"""The fields that a list knows, where it is not all of FIELDS."""
 _ALL_STATUSES = tuple(Status.words())
 CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "mail_in": {"status": _ALL_STATUSES},
     "pending": {"status": tuple(status.word for status in PENDING)},
     "delivery": {"status": tuple(Outcome.words())},
     "quarantine": {},
+    "rejected": {},
 }
 DIRECTIONS = tuple(Direction.words())
 
@@ -83,20 +87,20 @@ def limited(given: search.Filter) -> search.Filter:
     return search.with_domains(given, access.domains(g.user) or None)
 
 
-def from_address() -> search.Filter:
-    """The filter that the address asks for: the search box and the single fields together.
+def from_address(name: str = "") -> search.Filter:
+    """The filter that the address asks for: the search box and the single fields together, for that list.
 
     Raises InputError naming the term that cannot be used.
     """
-    return from_fields(request.args)
+    return from_fields(request.args, KNOWN.get(name, FIELDS))
 
 
-def from_fields(fields: Mapping[str, str]) -> search.Filter:
+def from_fields(fields: Mapping[str, str], known: Sequence[str] = FIELDS) -> search.Filter:
     """The same for a query given as fields. Raises InputError."""
     now, zone = time.time(), language.zone()
-    typed = search.parse(fields.get("q", ""), now=now, zone=zone)
-    given = {name: fields[name] for name in FIELDS if fields.get(name)}
-    single = search.from_fields(given, now=now, zone=zone)
+    typed = search.parse(fields.get("q", ""), now=now, zone=zone, known=known)
+    given = {name: fields[name] for name in known if fields.get(name)}
+    single = search.from_fields(given, now=now, zone=zone, known=known)
     empty = search.Filter()
     changed = {
         field.name: getattr(single, field.name)
@@ -113,7 +117,7 @@ def listing(name: str, look: Callable[..., search.Page[Row]]) -> Listing[Row]:
     config = current_app.config["MAILWEIR"]
     try:
         page = look(
-            from_address(),
+            from_address(name),
             below=ids.from_text(below) if below else None,
             limit=config.web.page_rows,
             budget=config.records.search_budget,

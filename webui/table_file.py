@@ -60,7 +60,7 @@ def answer(
     as_rows: Callable[[Row], Iterable[dict[str, Any]]],
 ) -> Response:
     """The result of a search for the request's address, as a download. Raises InputError before it begins."""
-    wanted = asked.from_address()
+    wanted = asked.from_address(name)
     rows = (flat for row in every(look, wanted) for flat in as_rows(row))
     body = stream_with_context(line.encode() for line in lines(rows, columns))
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}

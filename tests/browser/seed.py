@@ -218,6 +218,32 @@ class Sower:
                 session_id=session,
             )
 
+    def reject(
+        self,
+        sender: str | None,
+        recipient: str | None,
+        reply: str,
+        *,
+        stage: str = "RCPT",
+        client: str = "host.bulk.example",
+        helo: str = "mail.bulk.example",
+    ) -> None:
+        """An attempt that Postfix refused before there was a message."""
+        models.Reject.insert(
+            id=self.identifier(self.world.now - 60, slot=1),
+            node_id=0,
+            service="smtpd",
+            stage=stage,
+            client_ip="203.0.113.77",
+            client_name=client,
+            helo=helo,
+            sender_id=None if sender is None else self.address(sender),
+            recipient_id=None if recipient is None else self.address(recipient),
+            code=int(reply[:3]),
+            dsn=reply.split()[1],
+            reply=reply,
+        ).execute()
+
 
 def sow(now: float, *, extra: int = 0) -> World:
     """Fill the bound database; `extra` more plain delivered messages make several pages."""
@@ -299,6 +325,9 @@ def sow(now: float, *, extra: int = 0) -> World:
         findings=(("macro", "2/budget.xlsm", "budget.xlsm"),),
         age=86_400 * 2,
     )
+    sower.reject("scan@bulk.example", "guess@example.com", "550 5.1.1 <guess@example.com>: User unknown")
+    sower.reject(None, None, "554 5.7.1 Service unavailable; blocked using bl.example", stage="CONNECT")
+    sower.reject("", "other@elsewhere.example", f"554 5.7.1 {HOSTILE}", client=HOSTILE, helo=HOSTILE)
     for number in range(extra):
         sower.message(
             f"sender{number % 17}@partner.example",

@@ -21,6 +21,7 @@ PAGES = (
     "pending",
     "pending/groups",
     "delivery",
+    "rejected",
     "quarantine",
     "policies",
     "policies/default/0/filtering",
@@ -245,7 +246,15 @@ def test_german(browser: Browser, site: Site) -> None:
 def test_hostile_mail_runs_nothing_and_asks_nobody(desk: Desk, site: Site) -> None:
     desk.log_in()
     hostile = ids.to_text(site.world.hostile)
-    for path in ("overview", "mail-in", "pending", "delivery", "quarantine", f"message/{hostile}"):
+    for path in (
+        "overview",
+        "mail-in",
+        "pending",
+        "delivery",
+        "rejected",
+        "quarantine",
+        f"message/{hostile}",
+    ):
         desk.page.goto("/" + path)
         assert desk.page.evaluate("document.querySelectorAll('main script, main img').length") == 0
     desk.page.goto(f"/delivery?id={hostile}")

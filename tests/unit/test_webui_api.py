@@ -51,6 +51,7 @@ def test_nothing_is_told_without_a_token(pages: Pages, client: FlaskClient) -> N
         "mail-in",
         "pending",
         "delivery",
+        "rejected",
         "quarantine",
         f"messages/{ids.to_text(pages.world.failed)}",
     ):
@@ -108,7 +109,7 @@ def test_acts_need_the_role_a_reason_and_act_once(pages: Pages, client: FlaskCli
 def test_a_limited_user_is_limited_here_too(pages: Pages, client: FlaskClient) -> None:
     User.update(domains="nowhere.example").where(User.name == "operator").execute()
     try:
-        for path in ("mail-in", "pending", "delivery", "quarantine"):
+        for path in ("mail-in", "pending", "delivery", "rejected", "quarantine"):
             assert client.get(f"/api/v1/{path}", headers=bearer("operator")).get_json()["rows"] == [], path
         item = ids.to_text(pages.world.stalled)
         assert client.get(f"/api/v1/messages/{item}", headers=bearer("operator")).status_code == 404
@@ -145,4 +146,4 @@ def test_the_description_tells_the_truth(pages: Pages) -> None:
 
         check()
         tried += 1
-    assert tried == 8
+    assert tried == 9

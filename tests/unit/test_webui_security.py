@@ -11,7 +11,7 @@ from mailweir.webui import access, accounts
 from tests.browser.seed import HOSTILE
 from tests.unit.webui_client import PASSWORD, Pages, hidden, log_in
 
-PATHS = ("/mail-in", "/pending", "/delivery", "/quarantine")
+PATHS = ("/mail-in", "/pending", "/delivery", "/rejected", "/quarantine")
 
 
 @pytest.fixture(scope="module")
