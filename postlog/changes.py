@@ -27,7 +27,7 @@ LEG = (
 )  # fmt: skip
 DELIVERY = (
     "id", "message_id", "leg_id", "address_id", "final_id", "status", "dsn", "service", "relay_host",
-    "relay_ip", "relay_port", "delay", "delays", "reply", "session_id",
+    "relay_ip", "relay_port", "delay", "delays", "reply", "session_id", "tls",
 )  # fmt: skip
 SESSION = ("id", "node_id", "source", "reconstructed", "outcome", "lines")
 REJECT = (

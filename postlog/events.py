@@ -182,6 +182,22 @@ class Secured(NamedTuple):
     text: str
 
 
+class SecuredFrom(NamedTuple):
+    """A client's connection to smtpd is encrypted; tls is encrypted.short's description."""
+
+    time: float
+    pid: str
+    ip: str
+    tls: str
+
+
+class Disconnected(NamedTuple):
+    """A client that was or may have been encrypted is gone."""
+
+    time: float
+    pid: str
+
+
 class Trouble(NamedTuple):
     """Something a delivery agent noted about a message before it tried another server."""
 
@@ -201,5 +217,5 @@ class NotUnderstood(NamedTuple):
 
 Event = (
     Client | Pickup | MessageId | Active | Attempt | Removed | Expired | Notification | Super | Filtered
-    | Reject | Lost | Said | Connecting | Secured | Trouble | NotUnderstood
+    | Reject | Lost | Said | Connecting | Secured | SecuredFrom | Disconnected | Trouble | NotUnderstood
 )  # fmt: skip

@@ -217,6 +217,7 @@ class Leg:
             self.id, self.queue_id, self.arrival, self.seen, self.pid, self.queue, self.held,
             message.client_name, message.client_ip, message.auth_user, message.message_id, message.sender,
             message.helo,
+            message.tls,
             [[one.address, one.status, one.direction, one.changed, one.reply] for one in known],
         ]  # fmt: skip
 
@@ -227,8 +228,8 @@ class Leg:
         message = leg.message
         leg.seen, leg.pid, leg.queue, leg.held = values[3:7]
         message.client_name, message.client_ip, message.auth_user, message.message_id = values[7:11]
-        message.sender, message.helo = values[11:13]
-        for address, status, direction, changed, reply in values[13]:
+        message.sender, message.helo, message.tls = values[11:14]
+        for address, status, direction, changed, reply in values[14]:
             recipient = Recipient(address, status, direction, leg.id, changed)
             recipient.reply = reply
             message.recipients[address] = recipient

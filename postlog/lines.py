@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mailweir.postlog import filtered
+from mailweir.postlog.encrypted import short
 from mailweir.postlog.events import (
     Active,
     Attempt,
     Client,
     Connecting,
+    Disconnected,
     Event,
     Expired,
     Lost,
@@ -27,6 +29,7 @@ from mailweir.postlog.events import (
     Removed,
     Said,
     Secured,
+    SecuredFrom,
     Super,
     Trouble,
 )
@@ -64,6 +67,7 @@ _ORIG_CLIENT = re.compile(r", orig_client=(\S+)\Z")
 _NOTIFICATION = re.compile(r"(sender|postmaster) ([a-z-]+(?: [a-z]+)*) notification: (\w+)\Z")
 _PICKUP = re.compile(r"uid=(\d+) from=<(.*?)>(?: orig_id=(\w+))?\Z", re.DOTALL)
 _SECURED = re.compile(r"(\w+) TLS connection (?:established|reused) to (\S+?): (.*)\Z")
+_SECURED_FROM = re.compile(r"(\w+) TLS connection established from \S*?\[([^\]]*)\](?: to \S+)?: (.*)\Z")
 _CONNECT = re.compile(r"connect to (.+?\[.*?\](?::\d+)?): (.*)\Z", re.DOTALL)
 _SUPER = {"removed": "removed", "placed on hold": "hold", "released from hold": "release",
           "requeued": "requeued", "expired": "expired"}  # fmt: skip
@@ -222,8 +226,10 @@ def _cleanup(time: float, pid: str, service: str, message: str) -> Event | None:
 
 
 def _smtpd(time: float, pid: str, service: str, message: str) -> Event | None:
-    if message.startswith(("connect from ", "disconnect from ")):
+    if message.startswith("connect from "):
         return None
+    if message.startswith("disconnect from "):  # old versions do not tell what the client did
+        return Disconnected(time, pid) if " starttls=" in message or message[-1] == "]" else None
     queue_id, _, rest = message.partition(": ")
     if rest.startswith("client="):
         if rest[-1] == "]":
@@ -233,6 +239,9 @@ def _smtpd(time: float, pid: str, service: str, message: str) -> Event | None:
         return _client(time, pid, service, queue_id, rest[7:])
     if queue_id.startswith(("lost connection after ", "timeout after ", "too many errors after ")):
         return Lost(time, pid)
+    if " TLS connection " in queue_id:
+        match = _SECURED_FROM.match(message)
+        return SecuredFrom(time, pid, match[2], short(match[1], match[3])) if match else None
     return filtered.smtpd(time, pid, service, queue_id, rest)
 
 

@@ -11,11 +11,13 @@ from typing import Any
 
 from mailweir.postlog.book import Book, Memory, NotAQueueId
 from mailweir.postlog.changes import UNKNOWN_ADDRESS, Changes
+from mailweir.postlog.encrypted import Encrypted
 from mailweir.postlog.events import (
     Active,
     Attempt,
     Client,
     Connecting,
+    Disconnected,
     Event,
     Expired,
     Filtered,
@@ -27,6 +29,7 @@ from mailweir.postlog.events import (
     Removed,
     Said,
     Secured,
+    SecuredFrom,
     Super,
 )
 from mailweir.postlog.legs import KEYS, PENDING, Leg, Recipient, clipped, direction_of
@@ -103,6 +106,7 @@ class Tracker:
         """See Book for the arguments."""
         self.book = Book(node, memory, known_until=known_until, taken_until=taken_until)
         self.talks = Talks(node)
+        self.encrypted = Encrypted()
         self.orphaned = 0
         self._holding: dict[str, list[Filtered]] = {}
         self._smtpd: dict[str, str] = {}  # process ID -> the queue ID it fills
@@ -123,6 +127,8 @@ class Tracker:
             Said: self._said,
             Connecting: self._connecting,
             Secured: self._secured,
+            SecuredFrom: self.encrypted.begun,
+            Disconnected: self._disconnected,
         }
 
     def feed(self, events: Iterable[Event]) -> None:
@@ -154,6 +160,8 @@ class Tracker:
         message = leg.message
         if message.source == Source.LOG and not leg.accepted:
             message.client_name, message.client_ip, message.auth_user = name, clipped(ip), user
+            if self.encrypted.incoming:
+                message.tls = self.encrypted.of_client(pid, ip)
         self._smtpd[pid] = queue_id
         if orig_queue_id and orig_queue_id != queue_id:
             self._resubmitted(leg, orig_queue_id)
@@ -276,10 +284,11 @@ class Tracker:
         address = KEYS[orig_to or final]
         elsewhere = KEYS[final] if orig_to and orig_to != final else None
         session = self.talks.attempt(event, outcome) if self.talks.open else None
+        tls = self.encrypted.of_attempt(event) if self.encrypted.outgoing else ""
         host, ip, port = self._relays[relay]
         leg.deliveries.append((
             book.next_of(int(time * 1000)), leg.id, address, elsewhere, outcome, dsn, service, host, ip, port,
-            delay, delays, reply, session,
+            delay, delays, reply, session, tls,
         ))  # fmt: skip
         if outcome == _DEFERRED and leg.queue != _GONE:
             leg.queue = _DEFERRED_QUEUE
@@ -475,6 +484,10 @@ class Tracker:
 
     def _secured(self, event: Secured) -> None:
         self.talks.secured(event)
+        self.encrypted.opened(event)
+
+    def _disconnected(self, event: Disconnected) -> None:
+        self.encrypted.ended(event.pid)
 
     # over restarts
 
@@ -483,6 +496,7 @@ class Tracker:
         return {
             "book": self.book.state(),
             "talks": self.talks.state(),
+            "encrypted": self.encrypted.state(),
             "holding": {pid: [list(event) for event in events] for pid, events in self._holding.items()},
             "smtpd": {leg.pid: leg.queue_id for leg in self.book.receiving.values() if leg.pid},
         }
@@ -491,6 +505,7 @@ class Tracker:
         """The inverse of state()."""
         self.book.restore(state["book"])
         self.talks.restore(state["talks"])
+        self.encrypted.restore(state.get("encrypted", [{}, {}]))
         self._holding = {
             pid: [Filtered(*event) for event in events] for pid, events in state["holding"].items()
         }

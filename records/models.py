@@ -132,6 +132,7 @@ class Delivery(Table):
     delays = TextField(default="")  # Postfix's a/b/c/d
     reply = TextField(default="")
     session_id = BigIntegerField(null=True)
+    tls = TextField(default="")  # how its connection was encrypted: postlog/encrypted.short; "": not told
 
 
 class Reject(Table):
