@@ -7,17 +7,11 @@ to the service without filters, with the null sender, so that nothing ever answe
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
-import socket
 import struct
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from email.headerregistry import Address as MailAddress
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +19,14 @@ import jinja2
 from peewee import Database
 
 from mailweir.agent import stalls
-from mailweir.agent.envelope import Addressee
-from mailweir.agent.resubmit import Submission, submit
+from mailweir.agent.notice_mail import NoticeMail, keys_of
 from mailweir.agent.stalls import Stall
 from mailweir.config import Config
 from mailweir.errors import ConfigError, Unavailable
 from mailweir.plain import visible
 from mailweir.policies.scopes import PolicySet
 from mailweir.records import ids
-from mailweir.records.models import Cursor, Message, Notice
+from mailweir.records.models import Cursor, Notice
 
 log = logging.getLogger("mailweir.agent")
 
@@ -41,6 +34,7 @@ TEMPLATES = Path(__file__).parent / "templates" / "notices"
 _WINDOW = 900.0  # seconds after its arrival in which a message may still turn up, as the filter took so long
 _SETTLED = 2.0  # seconds that a stall has time to become known with all its recipients
 _GIVE_UP = 3 * 86_400.0  # seconds after which a notice that cannot be sent is given up
+_PATIENCE = 10.0  # seconds that the log has to tell of a notice before it is sent again
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 3600.0  # seconds between attempts; doubled each time
 
 
@@ -51,8 +45,10 @@ class Outbox:
         self._config = config
         self._database = database
         self._clock = clock
-        self._host = socket.getfqdn()
         self._cursor = f"notices:{config.node.number}"
+        self._mail = NoticeMail(config)
+        self._mine = keys_of(config)
+        self._attempted = clock()  # a notice that an earlier agent tried to send was tried before that
         directory = Path(config.notices.templates) if config.notices.templates else TEMPLATES
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader([directory, TEMPLATES]),
@@ -88,18 +84,25 @@ class Outbox:
         return len(rows)
 
     def send(self) -> int:
-        """Hand over what is due; how many went out. Raises Unavailable at the first that does not."""
+        """Hand over what is due; how many went out. Raises Unavailable at the first that does not.
+
+        An attempt without a result was interrupted: by what the log has told meanwhile, the notice either is
+        with Postfix or must be sent again.
+        """
         now = self._clock()
         sent = 0
-        for row in Notice.select().where(Notice.sent.is_null()).order_by(Notice.id).limit(100):
+        self._mail.mark(now)  # what the log has told of earlier ones
+        rows = Notice.select().where(Notice.sent.is_null(), Notice.key.startswith(self._mine))
+        for row in rows.order_by(Notice.id).limit(100):
             if row.attempts and not self._is_due(row, now):
                 continue
-            if row.attempts and not row.error and self._has_arrived(row):
+            if row.attempts and not row.error and self._mail.known_as(row):
                 self._settle(row, now, "")
                 continue
             Notice.update(attempts=Notice.attempts + 1, error="").where(Notice.id == row.id).execute()
+            self._attempted = now
             try:
-                self._hand_over(row)
+                self._mail.hand_over(row)
             except Unavailable as error:
                 given_up = now if now - row.created > _GIVE_UP else None
                 self._settle(row, given_up, str(error))
@@ -108,40 +111,14 @@ class Outbox:
             sent += 1
         return sent
 
-    def message_id(self, key: str) -> str:
-        """The Message-ID of the notice with that key, always the same."""
-        return f"<mailweir-{hashlib.sha256(key.encode()).hexdigest()[:24]}@{self._host}>"
-
     def _is_due(self, row: Notice, now: float) -> bool:
         if not row.error:
-            return True
+            return now >= self._attempted + _PATIENCE
         waited = sum(min(_FIRST_PAUSE * 2.0**count, _LONGEST_PAUSE) for count in range(row.attempts))
         return now >= row.created + waited
 
-    def _has_arrived(self, row: Notice) -> bool:
-        """Whether the log shows that Postfix took it, for one whose sending was interrupted."""
-        wanted = self.message_id(row.key)
-        return Message.select().where(Message.message_id.in_([wanted, wanted.strip("<>")])).exists()
-
     def _settle(self, row: Notice, sent: float | None, error: str) -> None:
         Notice.update(sent=sent, error=error).where(Notice.id == row.id).execute()
-
-    def _hand_over(self, row: Notice) -> None:
-        message = EmailMessage(policy=SMTP)
-        sender = self._config.notices.sender or f"mailweir@{self._host}"
-        message["From"] = MailAddress("Mailweir", addr_spec=sender)
-        message["To"] = row.recipients.replace(",", ", ")
-        message["Subject"] = row.subject
-        message["Date"] = format_datetime(datetime.fromtimestamp(row.created).astimezone())
-        message["Message-ID"] = self.message_id(row.key)
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834
-        message["X-Auto-Response-Suppress"] = "All"
-        message.set_content(row.body)
-        recipients = [Addressee(address) for address in row.recipients.split(",")]
-        utf8 = [] if row.recipients.isascii() else ["SMTPUTF8"]
-        submission = Submission("", recipients, ["BODY=8BITMIME", *utf8])
-        body = io.BytesIO(message.as_bytes())
-        submit(self._config.postfix.resubmit_service, submission, body, self._config.helper.timeout)
 
     def _row(
         self,
@@ -169,7 +146,7 @@ class Outbox:
             raise ConfigError(f"the notice template {template}.txt cannot be used: {error}") from error
         whom = hashlib.sha256(json.dumps([template, *recipients]).encode()).hexdigest()[:16]
         return {
-            "key": f"stall:{several[0].message_id}:{several[-1].message_id}:{whom}",
+            "key": f"{self._mine}stall:{several[0].message_id}:{several[-1].message_id}:{whom}",
             "recipients": ",".join(recipients),
             "subject": subject.removeprefix("Subject: ")[:200],
             "body": body.lstrip("\n"),

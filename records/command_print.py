@@ -19,8 +19,21 @@ from mailweir.records.views import rfc3339
 _UNBOUND = 100_000  # columns of what is not a terminal: a pipe gets whole lines
 _COLOURS = {"stalled": "red", "failed": "red", "bounced": "red", "deferred": "yellow", "delivered": "green"}
 _TITLES = {"mail_in_id": "Mail In ID", "client_ip": "Client IP", "client_name": "Client", "helo": "HELO"}
+_TOLD_BY = {"log": "the log alone: no filter saw it", "notice": "Mailweir itself, which sent this notice"}
 _RIGHT = ("size", "attempts", "delay")
-_KEPT_WHOLE = ("time", "direction", "status", "size", "attempts", "delay", "queue_id", "mail_in_id", "dsn")
+_TIMES_TO_COME = ("next_attempt", "returned")
+_KEPT_WHOLE = (
+    *_TIMES_TO_COME,
+    "time",
+    "direction",
+    "status",
+    "size",
+    "attempts",
+    "delay",
+    "queue_id",
+    "mail_in_id",
+    "dsn",
+)
 
 
 def console() -> Console:
@@ -59,6 +72,8 @@ def _cell(row: dict[str, Any], name: str) -> Text:
         return Text(visible(", ".join(f"{found['kind']} {found['part']}" for found in value)))
     if name == "time":
         return Text(local(value))
+    if name in _TIMES_TO_COME:
+        return Text(local(value) if value else "unknown")
     if name == "sender" and value == "":
         return Text("<>")
     text = f"{value:.1f}" if isinstance(value, float) else str("" if value is None else value)
@@ -97,7 +112,7 @@ def _facts(found: MessageView) -> Iterator[tuple[str, str]]:
     yield "Logged in as", found.auth_user
     yield "Verdict", found.verdict
     yield "Our reply", found.reply
-    yield "Told by", "the log alone: no filter saw it" if found.source == "log" else ""
+    yield "Told by", _TOLD_BY.get(found.source, "")
 
 
 def _parts(found: MessageView) -> Iterator[tuple[str, list[str]]]:

@@ -7,6 +7,7 @@ from typing import Any
 from mailweir.postlog.track import FORWARDED, status_after
 from mailweir.records.ids import AGENT_SLOT, SEQUENCE_BITS, SLOT_BITS, first_id, milliseconds_of
 from mailweir.records.ingest_rows import Writer
+from mailweir.records.words import Source
 
 _LEG = ("id", "queue_id", "arrival", "message_id", "parent_id", "kind", "queue", "size", "held", "removed",
         "missed", "sender")  # fmt: skip
@@ -46,6 +47,7 @@ class DatabaseMemory:
         if row is None:
             return
         found["message"] = dict(zip(_MESSAGE, row, strict=True))
+        found["message"]["source"] = min(row[1], Source.LOG)  # the log told of our notices too
         rows = self._execute(
             "SELECT a.address, r.direction, r.status, r.leg_id, r.attempts, r.dsn, r.reply, r.changed"
             " FROM recipient r JOIN address a ON a.id = r.address_id WHERE r.message_id = ?"

@@ -56,10 +56,11 @@ class Direction(Word):
 
 
 class Source(Word):
-    """Who told us of a message or a session."""
+    """Who told us of a message or a session; NOTICE: the log, of a notice that we sent ourselves."""
 
     MILTER = 1
     LOG = 2
+    NOTICE = 3
 
 
 class LegKind(Word):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mailweir.agent import notices
+from mailweir.agent import notice_mail
 from mailweir.agent.notices import Outbox
 from mailweir.config import Notices
 from mailweir.errors import ConfigError, Unavailable
@@ -151,29 +151,6 @@ def test_the_policies_say_who_hears_of_it(desk: Desk, receiver: Receiver) -> Non
     assert all(b"quiet@example.org" not in one.content for one in found.values())
 
 
-def test_a_killed_agent_sends_it_once(
-    desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stall(desk, "one@example.org")
-    assert outbox(desk).write(desk.policies) == 1
-    submit = notices.submit
-
-    def killed_after(*arguments: Any) -> str:
-        submit(*arguments)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(notices, "submit", killed_after)
-        outbox(desk).send()
-    (notice,) = arrived(receiver, 1)
-    Message.create(
-        id=77, node_id=0, source=Source.LOG, sender_id=1, message_id=notice["Message-ID"]
-    )  # as the log tells
-    assert outbox(desk).send() == 0
-    assert Notice.get().sent is not None
-    arrived(receiver, 1)
-
-
 def test_an_unreachable_service_loses_nothing_and_is_not_hammered(
     desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +161,7 @@ def test_an_unreachable_service_loses_nothing_and_is_not_hammered(
         raise Unavailable("nobody there")
 
     with monkeypatch.context() as patch:
-        patch.setattr(notices, "submit", refuse)
+        patch.setattr(notice_mail, "submit", refuse)
         with pytest.raises(Unavailable):
             outbox(desk).send()
         assert outbox(desk).send() == 0

@@ -8,93 +8,54 @@ from __future__ import annotations
 import itertools
 import smtplib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from peewee import Database
 
 from mailweir.agent import divide
 from mailweir.agent.command_rows import OPEN
 from mailweir.agent.commands import Commands
-from mailweir.agent.loop import Agent
 from mailweir.agent.queue import QueueHelper
 from mailweir.agent.request import request
-from mailweir.config import Config, load
-from mailweir.content.scanner import Scanner
-from mailweir.records import db
 from mailweir.records.models import Address, Command, Recipient
 from mailweir.records.words import Status
-from trial.stack import Stack
-from trial.waiting import wait_for
+from tests.harness.agents import House, Killed, turn_until
 
 LISTINGS = 3  # more than it takes to believe that a queue file is gone
 
 
-class Killed(BaseException):
-    """What nothing in the agent catches."""
-
-
-@pytest.fixture
-def stack(state: Path) -> Iterator[Stack]:
-    """Postfix, its receiving servers and the queue-helper; the agents are the test's own."""
-    stack = Stack(state, settings={"postfix.queue_interval": 0.0}, postfix_settings={"in_flow_delay": "0"})
+def killed_at(house: House, step: int) -> bool:
+    """Force it for one of two, die at that step, list the queue, go on; whether there is such a step."""
+    meant, other = f"meant{step}@example.org", f"other{step}@example.org"
+    with smtplib.SMTP(house.stack.postfix.holding_service, local_hostname="t.example") as smtp:
+        smtp.sendmail("sender@example.com", [meant, other], "Subject: x\n\nhello\n")
+    agent = house.agent()
+    turn_until(agent, lambda: fates(meant, other) == [Status.STALLED] * 2, "it to be known")
+    message = Recipient.get(Recipient.address_id == Address.get(Address.address == meant).id).message_id
+    who = {"user": "anna", "ip": "", "reason": "x", "clock": lambda: 1.0}
+    request(action="force", message_id=message, address=meant, key=f"k{step}", **who)  # type: ignore[arg-type]
     try:
-        stack.configure()
-        stack.start_receiver()
-        stack.postfix.start()
-        stack.start_daemon("queue-helper")
-        wait_for((state / "run" / "helper.sock").is_socket, "the queue-helper")
-        yield stack
-    finally:
-        stack.stop()
-
-
-class House:
-    """Agents of one state, one after the other."""
-
-    def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.stack = stack
-        self.config: Config = load(stack.config_file, {})
-        self.database: Database = db.connect(self.config)
-        self.scanner = Scanner(self.config, clamd=False)
-        self.patch = monkeypatch
-
-    def agent(self) -> Agent:
-        return Agent(self.config, self.database, lambda: self.scanner)
-
-    def killed_at(self, step: int) -> bool:
-        """Force it for one of two, die at that step, list the queue, go on; whether there is such a step."""
-        meant, other = f"meant{step}@example.org", f"other{step}@example.org"
-        with smtplib.SMTP(self.stack.postfix.holding_service, local_hostname="t.example") as smtp:
-            smtp.sendmail("sender@example.com", [meant, other], "Subject: x\n\nhello\n")
-        agent = self.agent()
-        turn_until(agent, lambda: fates(meant, other) == [Status.STALLED] * 2, "it to be known")
-        message = Recipient.get(Recipient.address_id == Address.get(Address.address == meant).id).message_id
-        who = {"user": "anna", "ip": "", "reason": "x", "clock": lambda: 1.0}
-        request(action="force", message_id=message, address=meant, key=f"k{step}", **who)  # type: ignore[arg-type]
-        try:
-            with self.patch.context() as patch:
-                die_after(patch, step)
-                turn_until(agent, through, "the command to end")
-            died = False
-        except Killed:
-            died = True
-        agent.close()
-        again = self.agent()
-        if died:
-            with self.patch.context() as patch:
-                patch.setattr(Commands, "run", lambda self: 0)
-                listed = count_listings(patch)
-                turn_until(again, lambda: len(listed) >= LISTINGS, "listings of the queue")
-        turn_until(again, through, f"the command to go on after step {step}")
-        turn_until(
-            again,
-            lambda: fates(meant, other) == [Status.DELIVERED, Status.STALLED],
-            f"the truth after step {step}",
-        )
-        again.close()
-        return died
+        with house.patch.context() as patch:
+            die_after(patch, step)
+            turn_until(agent, through, "the command to end")
+        died = False
+    except Killed:
+        died = True
+    agent.close()
+    again = house.agent()
+    if died:
+        with house.patch.context() as patch:
+            patch.setattr(Commands, "run", lambda self: 0)
+            listed = count_listings(patch)
+            turn_until(again, lambda: len(listed) >= LISTINGS, "listings of the queue")
+    turn_until(again, through, f"the command to go on after step {step}")
+    turn_until(
+        again,
+        lambda: fates(meant, other) == [Status.DELIVERED, Status.STALLED],
+        f"the truth after step {step}",
+    )
+    again.close()
+    return died
 
 
 def die_after(patch: pytest.MonkeyPatch, step: int) -> None:
@@ -127,14 +88,6 @@ def count_listings(patch: pytest.MonkeyPatch) -> list[None]:
     return listed
 
 
-def turn_until(agent: Agent, condition: Callable[[], bool], what: str) -> None:
-    def turned() -> bool:
-        agent.turn()
-        return condition()
-
-    wait_for(turned, what, explain=lambda: str([(row.state, row.result) for row in Command.select()][-1:]))
-
-
 def through() -> bool:
     return not Command.select().where(Command.state.in_(OPEN)).exists()
 
@@ -148,15 +101,10 @@ def fates(*addresses: str) -> list[Status]:
     return [known[address] for address in addresses if address in known]
 
 
-def test_killed_at_any_step_the_records_tell_the_truth(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    house = House(stack, monkeypatch)
-    try:
-        steps = next(step for step in itertools.count(1) if not house.killed_at(step))
-    finally:
-        house.scanner.close()
-        house.database.close()
+def test_killed_at_any_step_the_records_tell_the_truth(house: House) -> None:
+    steps = next(step for step in itertools.count(1) if not killed_at(house, step))
     assert steps > 7
-    served = [address for one in stack.received() for address in one.recipients]
+    served = [address for one in house.stack.received() for address in one.recipients]
     assert sorted(served) == sorted(f"meant{step}@example.org" for step in range(1, steps + 1))
-    waiting = [one["address"] for item in stack.postfix.queue() for one in item["recipients"]]
+    waiting = [one["address"] for item in house.stack.postfix.queue() for one in item["recipients"]]
     assert sorted(waiting) == sorted(f"other{step}@example.org" for step in range(1, steps + 1))
