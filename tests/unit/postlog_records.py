@@ -84,6 +84,7 @@ def records(database: Database) -> dict[str, Any]:
                 "client": f"{row['client_name']}[{row['client_ip']}]",
                 "message-id": row["message_id"],
                 "size": row["size"],
+                **({"tls": row["tls"]} if row["tls"] and row["source"] == Source.LOG else {}),
                 **({"reply": row["reply"]} if row["reply"] else {}),
                 "recipients": _recipients(database, row["id"], names),
                 "legs": [_leg(database, leg, names) for leg in legs if leg["message_id"] == row["id"]],
@@ -145,6 +146,7 @@ def _leg(database: Database, leg: dict[str, Any], names: dict[int, str]) -> dict
                 "dsn": row["dsn"],
                 "service": row["service"],
                 "relay": f"{row['relay_host']}[{row['relay_ip']}]:{row['relay_port']}",
+                **({"tls": row["tls"]} if row["tls"] else {}),
                 "recorded session": row["session_id"] is not None,
             }
             for row in attempts

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from record import Instance, free_port, incident
+from record import Instance, free_port, incident, later_incident
 
 SENT = r"status=sent"
 REMOVED = r": removed"
@@ -261,7 +261,7 @@ def transcript_that_breaks_off(i: Instance) -> None:
 
 @incident
 def connection_used_again(i: Instance) -> None:
-    i.configure(smtp_connection_cache_destinations="far.example, talk.example")
+    i.configure(smtp_connection_cache_destinations="[127.0.0.1], 127.0.0.1")
     i.send("a@src.example", "ok@talk.example")
     i.said(REMOVED)
     i.send("b@src.example", "ok@talk.example")
@@ -512,3 +512,68 @@ def short_queue_ids(i: Instance) -> None:
     i.send("b@src.example", "unknown@far.example")
     i.said(REMOVED, 3)
     i.configure(enable_long_queue_ids="yes")
+
+
+@later_incident
+def encrypted_to_the_server_and_later_not(i: Instance) -> None:
+    """The same delivery agent's next connection to the same server is not encrypted."""
+    i.configure(smtp_tls_security_level="may", smtp_tls_loglevel="1", smtp_tls_CAfile="")
+    i.server.offer_tls(i.certificate())
+    i.send("a@src.example", "ok@far.example", "unknown@far.example")
+    i.said(REMOVED, 2)
+    i.server.offer_tls(None)
+    i.send("a@src.example", "ok@far.example")
+    i.said(REMOVED, 3)
+    i.configure(smtp_tls_security_level="")
+
+
+@later_incident
+def encrypted_to_a_server_whose_name_is_verified(i: Instance) -> None:
+    i.server.offer_tls(i.certificate())
+    i.configure(
+        smtp_tls_security_level="secure",
+        smtp_tls_secure_cert_match="receiver.example",
+        smtp_tls_CAfile=f"{i.certificate()}.crt",
+        smtp_tls_loglevel="1",
+    )
+    i.send("a@src.example", "ok@far.example")
+    i.send("a@src.example", "busy@talk.example")
+    i.said(REMOVED)
+    i.said("status=deferred")
+    i.configure(smtp_tls_security_level="", smtp_tls_CAfile="")
+    i.server.offer_tls(None)
+
+
+@later_incident
+def encrypted_connection_used_again(i: Instance) -> None:
+    i.server.offer_tls(i.certificate())
+    i.configure(
+        smtp_tls_security_level="may",
+        smtp_tls_loglevel="1",
+        smtp_tls_connection_reuse="yes",
+        smtp_connection_cache_destinations="[127.0.0.1], 127.0.0.1",
+    )
+    for sender in ("a", "b"):
+        i.send(f"{sender}@src.example", "ok@far.example")
+        i.said(REMOVED, 1 if sender == "a" else 2)
+    i.configure(
+        smtp_tls_security_level="", smtp_tls_connection_reuse="no", smtp_connection_cache_destinations=""
+    )
+    i.server.offer_tls(None)
+
+
+@later_incident
+def encrypted_from_the_client_and_later_not(i: Instance) -> None:
+    """Two messages in one encrypted conversation, then one in a conversation that is not."""
+    i.configure(
+        smtpd_tls_security_level="may", smtpd_tls_chain_files=str(i.certificate()), smtpd_tls_loglevel="1"
+    )
+    message = "Subject: x\r\nMessage-ID: <%s@test.example>\r\n\r\ntext\r\n"
+    with smtplib.SMTP("127.0.0.1", i.port, "client.example") as client:
+        client.starttls()
+        for name in ("one", "two"):
+            client.sendmail(f"{name}@src.example", ["ok@far.example"], message % name)
+        i.said(REMOVED, 2)
+    i.send("three@src.example", "ok@far.example")
+    i.said(REMOVED, 3)
+    i.configure(smtpd_tls_security_level="")

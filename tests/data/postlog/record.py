@@ -27,7 +27,8 @@ sys.path[:0] = [str(HERE.parents[2] / "postfix-example"), str(HERE)]
 
 from scripted_server import ScriptedServer  # noqa: E402
 
-INCIDENTS: list[tuple[str, Callable[[Instance], None]]] = []
+INCIDENTS: list[tuple[int, str, Callable[[Instance], None]]] = []
+LATER = 80  # number of the first incident recorded after those written by hand
 SERVICES = """\
 smtp      unix  -       -       n       -       -       smtp
 relay     unix  -       -       n       -       -       smtp
@@ -54,6 +55,7 @@ local     unix  -       n       n       -       -       local
 virtual   unix  -       n       n       -       -       virtual
 lmtp      unix  -       -       n       -       -       lmtp
 anvil     unix  -       -       n       -       1       anvil
+tlsproxy  unix  -       -       n       -       0       tlsproxy
 scache    unix  -       -       n       -       1       scache
 postlog   unix-dgram n  -       n       -       1       postlogd
 failing   unix  -       n       n       -       10      pipe
@@ -177,6 +179,20 @@ class Instance:
         with smtplib.SMTP("127.0.0.1", port or self.port, "client.example") as client, refused:
             client.sendmail(sender, recipients, message.as_bytes(), mail_options=options or [])
 
+    def certificate(self) -> Path:
+        """A file with a certificate for receiver.example and its key."""
+        path = self.directory / "etc/certificate.pem"
+        if not path.exists():
+            subject = ["-subj", "/CN=receiver.example", "-addext", "subjectAltName=DNS:receiver.example"]
+            files = ["-keyout", f"{path}.key", "-out", f"{path}.crt"]
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files],
+                check=True,
+                capture_output=True,
+            )
+            path.write_text(Path(f"{path}.key").read_text() + Path(f"{path}.crt").read_text())
+        return path
+
     def sendmail(self, *arguments: str) -> None:
         """Hand in a message by the sendmail command."""
         subprocess.run(
@@ -232,7 +248,16 @@ def free_port() -> int:
 
 def incident(function: Callable[[Instance], None]) -> Callable[[Instance], None]:
     """Enter a function into the list; its name becomes the incident's."""
-    INCIDENTS.append((function.__name__.replace("_", "-"), function))
+    return _enter(len(INCIDENTS) + 1, function)
+
+
+def later_incident(function: Callable[[Instance], None]) -> Callable[[Instance], None]:
+    """The same, with a number after those of the incidents written by hand."""
+    return _enter(max(LATER, INCIDENTS[-1][0] + 1), function)
+
+
+def _enter(number: int, function: Callable[[Instance], None]) -> Callable[[Instance], None]:
+    INCIDENTS.append((number, function.__name__.replace("_", "-"), function))
     return function
 
 
@@ -258,7 +283,7 @@ def main() -> None:
         sys.exit("Postfix needs root: run this as root")
     wanted = sys.argv[1:]
     with running() as instance:
-        for number, (name, provoke) in enumerate(sys.modules["record"].INCIDENTS, start=1):
+        for number, name, provoke in sys.modules["record"].INCIDENTS:
             if wanted and name not in wanted:
                 continue
             instance.settled()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socketserver
+import ssl
 import threading
+from pathlib import Path
 
 FORGED = "to=<x@y>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, status=sent"
 ANSWERS = {
@@ -17,6 +19,8 @@ ANSWERS = {
 
 
 class _Talk(socketserver.StreamRequestHandler):
+    server: _Server
+
     def handle(self) -> None:
         """One conversation."""
         self.say("220 receiver.example ESMTP")
@@ -26,13 +30,19 @@ class _Talk(socketserver.StreamRequestHandler):
             text = line.decode("latin-1").rstrip("\r\n")
             word = text[:4].upper()
             if word in ("EHLO", "LHLO"):
+                offered = self.server.tls is not None and not isinstance(self.connection, ssl.SSLSocket)
                 for option in (
                     "250-receiver.example",
                     "250-PIPELINING",
                     "250-ENHANCEDSTATUSCODES",
+                    *(("250-STARTTLS",) if offered else ()),
                     "250 SMTPUTF8",
                 ):
                     self.say(option)
+            elif word == "STAR" and self.server.tls is not None:
+                self.say("220 2.0.0 go ahead")
+                self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
+                self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb")
             elif word == "MAIL":
                 sender, recipients = text, []
                 if "refused-sender" in sender:
@@ -83,6 +93,7 @@ class _Talk(socketserver.StreamRequestHandler):
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
+    tls: ssl.SSLContext | None = None  # when it offers STARTTLS
 
 
 class ScriptedServer:
@@ -92,6 +103,13 @@ class ScriptedServer:
         self._server = _Server(("127.0.0.1", 0), _Talk)
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def offer_tls(self, certificate: Path | None) -> None:
+        """Offer STARTTLS with the certificate and key in that file, or no more."""
+        self._server.tls = None
+        if certificate:
+            self._server.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._server.tls.load_cert_chain(certificate)
 
     def stop(self) -> None:
         """Stop listening."""
