@@ -97,6 +97,8 @@ class Helper:
     def _do(self, verb: str, request: dict[str, Any], connection: socket.socket) -> dict[str, Any]:
         if verb == "list":
             return self._commands.stream(connection, "postqueue", "-j")
+        if verb == "schedule":
+            return self._schedule(connection)
         if verb == "open-log":
             return self._open_log(str(request.get("name", "")), connection)
         items = _items(request)
@@ -159,6 +161,14 @@ class Helper:
             done = self._commands.run("postqueue", "-i", item["queue_id"])
             item |= {"result": "failed" if done.returncode else "done", "reason": last_line(done.stderr)}
             item["after"] = self._commands.where(item["queue_id"])
+
+    def _schedule(self, connection: socket.socket) -> dict[str, Any]:
+        """Pass a descriptor of the times of the next attempts."""
+        with os.fdopen(os.memfd_create("schedule", os.MFD_CLOEXEC), "w+b") as lines:
+            lines.write(self._commands.schedule())
+            lines.seek(0)
+            socket.send_fds(connection, [b'{"ok": true}\n'], [lines.fileno()])
+        return {"ok": True}
 
     def _open_log(self, name: str, connection: socket.socket) -> dict[str, Any]:
         """Pass the log's descriptor; name may be that of a rotated one beside it."""

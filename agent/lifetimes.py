@@ -53,7 +53,12 @@ def deadline(policies: PolicySet, pending: Pending) -> float:
 def ends_soon(config: Config, policies: PolicySet, pending: Pending, now: float) -> bool:
     """Whether the page should warn: the last part of the lifetime has begun."""
     lifetime = policies.lifetime(pending.direction, pending.sender, pending.recipient)
-    return now >= deadline(policies, pending) - lifetime * config.agent.lifetime_warning
+    return in_last_part(config, deadline(policies, pending), lifetime, now)
+
+
+def in_last_part(config: Config, end: float, lifetime: float, now: float) -> bool:
+    """The same for an end and a lifetime (in seconds) that are known already."""
+    return now >= end - lifetime * config.agent.lifetime_warning
 
 
 def overdue(policies: PolicySet, pending: Iterable[Pending], now: float) -> dict[int, list[Pending]]:

@@ -32,6 +32,8 @@ from mailweir.postlog.follow import open_read_only
 from mailweir.postlog.journald import follow_log
 from mailweir.postlog.position import Chunk
 from mailweir.postlog.queue import parse_listing
+from mailweir.records import next_attempts
+from mailweir.records.audit_head import AuditHead
 from mailweir.records.ingest import Ingest
 from mailweir.records.purge import purge
 from mailweir.records.texts import index_texts
@@ -43,6 +45,7 @@ _FORGET_EVERY = 43_200.0  # seconds; purge relies on less than two days
 _RETRY_AFTER = 1.0  # seconds to wait when something we depend on is away
 _PUBLISH_EVERY = 2.0  # seconds
 _NOTICES_EVERY = 2.0  # seconds
+_AUDIT_EVERY = 2.0  # seconds
 _REPORT_EVERY = 5.0  # seconds
 _TEXTS_EVERY = 1.0  # seconds
 _PURGE_EVERY = 60.0  # seconds
@@ -77,6 +80,7 @@ class Agent:
         self._door = Door(config)
         self._outbox = Outbox(config, database, clock)
         self._health = Health()
+        self._audit_head = AuditHead(config.audit_head)
         self._steady = lifetimes.SteadyClock(config.agent.clock_grace)
         self._steady.restore(dict(health.last(config).get("clock", {})))
         self._due: dict[str, float] = {}
@@ -94,6 +98,7 @@ class Agent:
             self._every(self._config.postfix.queue_interval, "queue", self._reconcile)
             self._every(self._config.agent.lifetimes_interval, "lifetimes", self._lifetimes)
             self._every(_NOTICES_EVERY, "notices", self._notices)
+        self._every(_AUDIT_EVERY, "audit", lambda: self._audit_head.look(self._clock()))
         self._every(_TEXTS_EVERY, "texts", self._index_texts)
         self._every(_PURGE_EVERY, "purge", self._purge)
         self._every(_REPORT_EVERY, "report", self._report)
@@ -142,6 +147,8 @@ class Agent:
         if bad:
             log.warning("%d lines of the queue's listing were not understood", bad)
         self._ingest.reconcile(entries, self._clock())
+        seen = self._clock()  # an attempt recorded from now on makes what is read now out of date
+        next_attempts.store(self._database, self._config.node.number, self._helper.schedule(), seen)
 
     def _read_postconf(self) -> None:
         self._postfix = postconf.read(self._config)

@@ -18,10 +18,11 @@ from mailweir.records.models import AllowEntry, Domain, Group, GroupMember, Poli
 from mailweir.records.words import Direction
 
 
-def load(postfix: PostfixSettings | None = None) -> PolicySet:
+def load(postfix: PostfixSettings | None = None, *, lists: bool = True) -> PolicySet:
     """The policies as they stand in the database. Raises InputError when a row makes no sense.
 
-    Postfix's own domains count as ours unless the domain table says otherwise.
+    Postfix's own domains count as ours unless the domain table says otherwise. lists=False leaves out the
+    allow lists, which can be long, for those who ask for other fields.
     """
     postfix = postfix or PostfixSettings()
     domains = {row.id: row for row in Domain.select().order_by(Domain.id)}
@@ -31,7 +32,7 @@ def load(postfix: PostfixSettings | None = None) -> PolicySet:
         members.setdefault(member.group_id, []).append(member.pattern)
     policies = {(row.scope, row.scope_id): row for row in Policy.select()}
     entries: dict[int, list[AllowEntry]] = {}
-    for entry in AllowEntry.select().order_by(AllowEntry.id):
+    for entry in AllowEntry.select().order_by(AllowEntry.id) if lists else ():
         entries.setdefault(entry.policy_id, []).append(entry)
 
     def scope(kind: str, number: int, name: str, held: Iterable[str] = ()) -> dict[str, Any]:

@@ -96,6 +96,15 @@ class QueueHelper:
         for stream in self._stream({"verb": "list"}):
             yield from stream
 
+    def schedule(self) -> dict[str, float]:
+        """By queue ID, the time before which Postfix leaves a deferred file alone. Raises Unavailable."""
+        found = {}
+        for stream in self._stream({"verb": "schedule"}):
+            for line in stream:
+                queue_id, _, seconds = line.decode("ascii").partition(" ")
+                found[queue_id] = float(seconds)
+        return found
+
     def open_log(self, name: str = "") -> int:
         """A descriptor of Postfix's log, or of a rotated file beside it; the caller closes it."""
         with _Channel(self._path, self._timeout, {"verb": "open-log", "name": name}) as channel:

@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 from mailweir.agent import envelope
 from mailweir.config import Config
 from mailweir.errors import ConfigError
+from mailweir.postlog.queue_id import is_queue_id
 
 QUEUES = ("hold", "deferred", "active", "incoming", "maildrop")
 NO_FILE = "there is no such message in the queue any more"
@@ -112,6 +113,13 @@ class QueueCommands:
             if self.run("postkick", "public", service, request).returncode == 0:
                 return
 
+    def schedule(self) -> bytes:
+        """A line "QUEUE-ID TIME" for each deferred file: the queue manager leaves it alone until then.
+
+        That time is the file's modification time, which Postfix sets ahead when it defers.
+        """
+        return b"".join(_times(Path(self._queue_directory, "deferred")))
+
     def _find(self, queue_id: str) -> tuple[str, Path | None]:
         for _ in range(2):  # it may have moved from a directory not yet looked at to one already seen
             for queue in QUEUES:
@@ -158,6 +166,17 @@ def _below(directory: Path, name: str, depth: int = 0) -> Path | None:
                 if len(entry.name) == 1 and (found := _below(Path(entry.path), name, depth + 1)):
                     return found
     return None
+
+
+def _times(directory: Path, depth: int = 0) -> Iterator[bytes]:
+    """The lines of `schedule` for a directory and its hashed subdirectories."""
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(OSError):  # it may be gone by now
+                if is_queue_id(entry.name):
+                    yield b"%s %.3f\n" % (entry.name.encode(), entry.stat(follow_symlinks=False).st_mtime)
+                elif depth < _HASH_DEPTH and len(entry.name) == 1:
+                    yield from _times(Path(entry.path), depth + 1)
 
 
 def last_line(output: bytes) -> str:

@@ -136,6 +136,8 @@ def pending(wanted: Filter, limit: int | None, as_json: bool) -> None:
         "sender",
         "recipient",
         "attempts",
+        "next_attempt",
+        "returned",
         "queue_id",
         "mail_in_id",
         "reason",

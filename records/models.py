@@ -109,6 +109,8 @@ class Leg(Table):
     removed = DoubleField(null=True)  # when Postfix removed it
     missed = SmallIntegerField(default=0)  # queue snapshots in a row that did not list it
     sender = TextField(null=True)  # its envelope sender where that is not the message's: bounces, notices
+    next_attempt = DoubleField(null=True)  # not before then; what Postfix wrote into its queue directory
+    next_seen = DoubleField(null=True)  # when the agent read that
 
     class Meta:
         indexes = ((("queue_id", "node_id", "arrival"), True),)

@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from mailweir.postlog.reconstruct import can_tell
 from mailweir.records import ids, reasons
+from mailweir.records.search_ends import Ends, next_attempt
 from mailweir.records.sql import Sql, batches, numbers, rows
 from mailweir.records.views import (
     DeliveryRow,
@@ -38,14 +40,15 @@ FROM recipient r JOIN message m ON m.id = r.message_id LEFT JOIN address a ON a.
 LEFT JOIN leg l ON l.id = r.leg_id WHERE r.message_id IN ("""
 _PENDING = f"""
 SELECT m.id, {_NODE}, m.node_id, l.queue_id, s.address, a.address, r.address_id, r.direction, r.status,
-       m.subject, m.size, r.attempts, r.dsn, r.reply, r.changed, l.queue, l.held
+       m.subject, m.size, r.attempts, r.dsn, r.reply, r.changed, l.queue, l.held,
+       l.id, l.kind, l.arrival, l.next_attempt, l.next_seen
 FROM recipient r JOIN message m ON m.id = r.message_id LEFT JOIN node n ON n.id = m.node_id
 LEFT JOIN address s ON s.id = m.sender_id LEFT JOIN address a ON a.id = r.address_id
 LEFT JOIN leg l ON l.id = r.leg_id WHERE """
 _DELIVERY = f"""
 SELECT d.id, d.message_id, {_NODE}, l.node_id, l.queue_id, coalesce(l.sender, s.address), a.address,
        f.address, r.direction, d.status, d.dsn, d.service, d.relay_host, d.relay_ip, d.relay_port, d.reply,
-       d.delay, d.delays, m.subject, c.id, c.outcome, c.reconstructed
+       d.delay, d.delays, m.subject, c.id, c.outcome, d.tls
 FROM delivery d LEFT JOIN leg l ON l.id = d.leg_id LEFT JOIN node n ON n.id = l.node_id
 LEFT JOIN message m ON m.id = d.message_id LEFT JOIN address s ON s.id = m.sender_id
 LEFT JOIN address a ON a.id = d.address_id LEFT JOIN address f ON f.id = d.final_id
@@ -156,7 +159,9 @@ def pending_fields(conditions: Iterable[Sql]) -> Iterator[dict[str, Any]]:
     """PendingRow's values by name, of the recipients that each condition on `r` and `m` selects."""
     found = [row for condition in conditions for row in rows(Sql(_PENDING) + condition)]
     found.sort(key=lambda row: (-row[0], row[5] or "", row[6]))
+    ends = Ends()
     for row in found:
+        returned, lifetime = ends.of(row)
         yield {
             "id": row[0],
             "mail_in_id": ids.to_text(row[0]),
@@ -177,6 +182,9 @@ def pending_fields(conditions: Iterable[Sql]) -> Iterator[dict[str, Any]]:
             "changed": row[14],
             "queue": "" if row[15] is None else word_of(Queue, row[15]),
             "held": row[16],
+            "next_attempt": next_attempt(row),
+            "returned": returned,
+            "lifetime": lifetime,
         }
 
 
@@ -215,7 +223,8 @@ def delivery_fields(where: Sql) -> Iterator[dict[str, Any]]:
             "delay": row[16],
             "delays": row[17],
             "subject": row[18] or "",
-            "session_id": row[19],
+            "session_id": row[0] if row[19] is None and can_tell(row[11]) else row[19],
             "session_outcome": "" if row[20] is None else word_of(Outcome, row[20]),
-            "session_reconstructed": bool(row[21]),
+            "session_reconstructed": row[19] is None and can_tell(row[11]),
+            "tls": row[21],
         }

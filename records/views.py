@@ -194,8 +194,13 @@ class PendingRow(View):
     changed: float
     queue: str  # Postfix's queue; "" before Postfix told
     held: float | None  # since when it is on hold
+    next_attempt: (
+        float | None
+    )  # not before then, says Postfix's queue directory; None: none comes, or unknown
+    returned: float | None  # when its lifetime ends and it goes back to its sender; None: unknown
+    lifetime: float | None  # in seconds, as its policy says
 
-    _moments = ("time", "changed", "held")
+    _moments = ("time", "changed", "held", "next_attempt", "returned")
     _left_out = ("id", "address_id")
 
 
@@ -224,9 +229,10 @@ class DeliveryRow(View):
     delay: float
     delays: str
     subject: str
-    session_id: int | None
+    session_id: int | None  # where nothing was recorded, the attempt's own ID: the session is reconstructed
     session_outcome: str
     session_reconstructed: bool
+    tls: str  # how the connection was encrypted, such as "Verified TLSv1.3 TLS_AES_256_GCM_SHA384 256"
 
     _left_out = ("message_id",)  # mail_in_id says it
 
@@ -324,8 +330,8 @@ class SessionView(View):
     node: str
     time: float
     outcome: str
-    reconstructed: bool  # pieced together from the log; otherwise recorded
-    lines: tuple[str, ...]  # "> COMMAND" and "< REPLY"
+    reconstructed: bool  # put together from the log's line about the attempt; otherwise recorded
+    lines: tuple[str, ...]  # "> COMMAND", "< REPLY" and notes in parentheses
     deliveries: tuple[DeliveryRow, ...]
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 
-from flask import Blueprint, Response, abort, g, render_template, request
+from flask import Blueprint, Response, abort, current_app, g, render_template, request
 
+from mailweir.agent.lifetimes import in_last_part
+from mailweir.config import Config
 from mailweir.records import search
 from mailweir.webui import access, acts, asked, groups, table_file
 
 pages = Blueprint("pending", __name__)
 COLUMNS = (
     "mail_in_id", "time", "node", "queue_id", "queue", "direction", "status", "sender", "recipient",
-    "reason", "dsn", "reply", "attempts", "subject", "size",
+    "reason", "dsn", "reply", "attempts", "next_attempt", "returned", "subject", "size",
 )  # fmt: skip
 
 
@@ -24,9 +27,17 @@ def list_() -> str:
         "pending/list.html",
         listing=asked.listing("pending", search.pending),
         now=time.time(),
+        soon=functools.partial(soon, current_app.config["MAILWEIR"], time.time()),
         key=acts.new_key(),
         acted=acts.results(request.args.get("acted", "")),
     )
+
+
+def soon(config: Config, now: float, row: search.PendingRow) -> bool:
+    """Whether its lifetime is nearly over."""
+    if row.returned is None or row.lifetime is None:
+        return False
+    return in_last_part(config, row.returned, row.lifetime, now)
 
 
 @pages.get("/pending/groups")

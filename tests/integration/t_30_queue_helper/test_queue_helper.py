@@ -8,6 +8,7 @@ import smtplib
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,9 @@ def test_each_verb_on_a_real_queue(config: Config, plain_postfix: Postfix, recei
     (seen,) = helper.read([held])
     assert seen.envelope
     assert (seen.envelope.addresses, seen.envelope.settled) == (["busy@example.org"], ["one@example.org"])
+
+    wait_for(lambda: helper.schedule().get(held.queue_id, 0) > time.time(), "the next attempt's time")
+    assert list(helper.schedule()) == [held.queue_id], "what is on hold has no next attempt"
 
     assert helper.act("release", [held])[0].result == "failed", "it is not on hold any more"
     assert helper.act("deliver-now", [held])[0].result == "done"
