@@ -290,6 +290,11 @@ class Config:
         return Path(self.state_dir, "policies.json")
 
     @property
+    def audit_head(self) -> Path:
+        """Where the agent remembers the last row of the audit trail."""
+        return Path(self.state_dir, "audit-head.json")
+
+    @property
     def secret_key_file(self) -> Path:
         """The key that signs the pages' cookies."""
         return Path(self.state_dir, "web-secret")

@@ -47,6 +47,7 @@ def audit_() -> str:
         first=below is None,
         checked=checked,
         broken=audit.broken(models.database.obj) if checked else None,
+        cut=[node.problems["audit"] for node in nodes.states(time.time()) if "audit" in node.problems],
         link=ids.to_text,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from mailweir.config import Config
 from mailweir.errors import InputError, Refused
 from mailweir.policies.scopes import PolicySet
 from mailweir.records import audit, db
+from mailweir.records.audit_head import AuditHead
 from mailweir.records.models import (
     Address,
     AllowEntry,
@@ -156,6 +158,39 @@ def test_a_changed_audit_row_is_found(database: Database) -> None:
     assert audit.broken(database) is None
     Audit.delete().where(Audit.id == third.id).execute()
     assert audit.broken(database) == fourth.id
+
+
+def test_rows_cut_off_at_the_end_of_the_audit_trail_are_missed(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They break no hash: `broken` cannot know of them."""
+    caplog.set_level(logging.INFO)
+
+    def add(count: int) -> None:
+        for _ in range(count):
+            audit.append(database, clock=lambda: 5.0, who="anna", ip="", what="x")
+
+    file = tmp_path / "audit-head.json"
+    AuditHead(file).look(1.0)
+    add(3)
+    AuditHead(file).look(2.0)
+    last = Audit.select().order_by(Audit.id.desc()).first()
+    assert f"ends with row {last.id}, {last.hash}" in caplog.text
+    add(2)
+    AuditHead(file).look(3.0)
+    Audit.delete().where(Audit.id > last.id).execute()
+    assert audit.broken(database) is None
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"cut off or rewritten.* is gone"):
+            AuditHead(file).look(4.0)
+    add(2)  # whether the numbers are given again or not
+    with pytest.raises(InputError, match="cut off or rewritten"):
+        AuditHead(file).look(5.0)
+    file.unlink()
+    AuditHead(file).look(6.0)
+    file.write_text("{")
+    with pytest.raises(InputError, match="cannot be read"):
+        AuditHead(file).look(7.0)
 
 
 def test_the_snapshot_is_what_the_tables_say(database: Database, tmp_path: Path) -> None:

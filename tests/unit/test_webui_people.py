@@ -9,7 +9,7 @@ import pytest
 
 from mailweir.errors import InputError
 from mailweir.records import audit, models
-from mailweir.records.models import ApiToken, Audit, User
+from mailweir.records.models import ApiToken, Audit, Node, User
 from mailweir.webui import accounts, second_factor
 from tests.unit.webui_client import PASSWORD, Pages, hidden, log_in
 
@@ -149,3 +149,5 @@ def test_the_audit_page_checks_the_chain(pages: Pages) -> None:
     assert "The chain is whole" in client.get("/system/audit?check=1").text
     Audit.update(who="nobody").where(Audit.what == "one").execute()
     assert "The chain is broken at row 1" in client.get("/system/audit?check=1").text
+    Node.update(health='{"problems": {"audit": "the audit trail was cut off"}}').execute()
+    assert "the audit trail was cut off" in client.get("/system/audit").text
