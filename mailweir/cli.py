@@ -30,6 +30,7 @@ COMMANDS = {
     "delivery": "mailweir.records.command:delivery",
     "quarantine": "mailweir.records.command:quarantine",
     "show": "mailweir.records.command:show",
+    "session": "mailweir.records.command:session",
     "migrate": "mailweir.records.command:migrate",
     "force": "mailweir.agent.command:force",
     "retry": "mailweir.agent.command:retry",

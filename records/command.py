@@ -1,4 +1,4 @@
-"""`mailweir mail-in`, `pending`, `delivery`, `quarantine`, `rejected`, `show` and `migrate`.
+"""The commands that look things up: mail-in, pending, delivery, quarantine, rejected, show, session; migrate.
 
 Lists are read page by page, so that `--all` prints any number of rows in the same memory; what came from
 outside is made visible before it reaches a terminal.
@@ -18,7 +18,7 @@ import click
 
 from mailweir.config import Config
 from mailweir.errors import InputError
-from mailweir.records import command_print, db, export, schema, search
+from mailweir.records import command_print, db, export, ids, schema, search
 from mailweir.records.filters import FIELDS, REJECTED_FIELDS, Filter
 
 PAGE = 500  # rows that are read, and printed, at a time
@@ -195,6 +195,27 @@ def show(config: Config, identifier: str, as_json: bool) -> None:
         click.echo(json.dumps(found.as_dict()))
     else:
         command_print.message(found)
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def session(config: Config, identifier: str, as_json: bool) -> None:
+    """One SMTP conversation; ID is what `show` and `delivery --json` give as the session's.
+
+    Where Postfix recorded none, it is put together from the log's line about the attempt, and labelled so.
+    """
+    db.connect(config)
+    found = search.session(ids.from_text(identifier))
+    if found is None:
+        raise InputError(
+            f"no session is known by {identifier[:80]!r}; `mailweir show` names a message's sessions"
+        )
+    if as_json:
+        click.echo(json.dumps(found.as_dict()))
+    else:
+        command_print.session(found)
 
 
 @click.command()

@@ -13,7 +13,9 @@ from rich.text import Text
 
 from mailweir.plain import visible
 from mailweir.policies.trace import Trace
-from mailweir.records.search import MessageView
+from mailweir.records import ids
+from mailweir.records.encryption import explain
+from mailweir.records.search import MessageView, SessionView
 from mailweir.records.views import rfc3339
 
 _UNBOUND = 100_000  # columns of what is not a terminal: a pipe gets whole lines
@@ -98,6 +100,26 @@ def message(found: MessageView) -> None:
                 here.print(Text("  " + visible(line)), soft_wrap=True)
 
 
+def session(found: SessionView) -> None:
+    """Print a conversation, and what it is known from."""
+    here = console()
+    facts = [
+        ("Session", "reconstructed from the log" if found.reconstructed else "recorded"),
+        ("Time", _when(found.time)),
+        ("Node", found.node),
+    ]
+    for row in found.deliveries:
+        server = f"{row.relay_host} [{row.relay_ip}]" if row.relay_ip else row.relay_host
+        facts += [("Attempt", f"{row.status}: {row.recipient} by {server or 'no server'}")]
+    for tls in dict.fromkeys(row.tls for row in found.deliveries):
+        facts += [("TLS", encrypted.sentence)] if (encrypted := explain(tls)) else []
+    for name, value in facts:
+        here.print(Text(f"{name + ':':<13}") + Text(visible(value)), soft_wrap=True)
+    here.print()
+    for line in found.lines:
+        here.print(Text(visible(line)), soft_wrap=True)
+
+
 def _facts(found: MessageView) -> Iterator[tuple[str, str]]:
     yield "Mail In ID", found.mail_in_id
     yield "Time", _when(found.time)
@@ -108,7 +130,7 @@ def _facts(found: MessageView) -> Iterator[tuple[str, str]]:
     yield "Size", f"{found.size} bytes"
     yield "Client", f"{found.client_name} [{found.client_ip}]" if found.client_ip else ""
     yield "HELO", found.helo
-    yield "TLS", found.tls
+    yield "TLS", encrypted.sentence if (encrypted := explain(found.tls)) else ""
     yield "Logged in as", found.auth_user
     yield "Verdict", found.verdict
     yield "Our reply", found.reply
@@ -140,6 +162,7 @@ def _parts(found: MessageView) -> Iterator[tuple[str, list[str]]]:
         [
             f"{_when(row.time)} {row.recipient}: {row.status} by {row.relay_host or row.service}"
             f"{f' [{row.relay_ip}]' if row.relay_ip else ''}: {row.reply}"
+            f"{f' (session {ids.to_text(row.session_id)})' if row.session_id else ''}"
             for row in reversed(found.deliveries)
         ],
     )

@@ -201,6 +201,7 @@ def deliveries(where: Sql) -> list[DeliveryRow]:
 def delivery_fields(where: Sql) -> Iterator[dict[str, Any]]:
     """DeliveryRow's values by name, of the attempts that a condition on `d` selects, newest first."""
     for row in rows(Sql(_DELIVERY) + where + Sql("ORDER BY d.id DESC")):
+        told = row[19] is None and can_tell(row[11])
         yield {
             "id": row[0],
             "message_id": row[1],
@@ -223,8 +224,8 @@ def delivery_fields(where: Sql) -> Iterator[dict[str, Any]]:
             "delay": row[16],
             "delays": row[17],
             "subject": row[18] or "",
-            "session_id": row[0] if row[19] is None and can_tell(row[11]) else row[19],
-            "session_outcome": "" if row[20] is None else word_of(Outcome, row[20]),
-            "session_reconstructed": row[19] is None and can_tell(row[11]),
+            "session_id": row[0] if told else row[19],
+            "session_outcome": word_of(Outcome, row[20] or row[9]) if row[20] or told else "",
+            "session_reconstructed": told,
             "tls": row[21],
         }

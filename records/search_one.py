@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailweir.errors import InputError
+from mailweir.postlog.reconstruct import conversation
 from mailweir.records import ids, search_load
 from mailweir.records.filters import Filter
 from mailweir.records.search_lists import mail_in
@@ -29,7 +30,7 @@ SELECT c.id, c.action, a.address, c.queue_id, c.reason, c.by_user, c.by_ip, c.re
        c.result
 FROM command c LEFT JOIN address a ON a.id = c.address_id WHERE c.message_id = ? ORDER BY c.id"""
 _SESSION = """
-SELECT s.id, coalesce(n.name, ''), s.node_id, s.outcome, s.reconstructed, s.lines
+SELECT s.id, coalesce(n.name, ''), s.node_id, s.outcome, s.lines
 FROM session s LEFT JOIN node n ON n.id = s.node_id WHERE s.id = ?"""
 
 
@@ -111,20 +112,41 @@ def commands(identifier: int) -> tuple[CommandRow, ...]:
 
 
 def session(identifier: int) -> SessionView | None:
-    """One SMTP conversation with the deliveries that shared it; None when there is none."""
+    """One SMTP conversation with the deliveries that shared it; None when there is none.
+
+    Where none was recorded, the ID is an attempt's, and what the log says of it is put together.
+    """
     row = one(Sql(_SESSION, (identifier,)))
     if row is None:
-        return None
+        return _reconstructed(identifier)
     return SessionView(
         id=row[0],
         node=row[1] or str(row[2]),
         time=time_of(row[0]),
         outcome=Outcome(row[3]).word,
-        reconstructed=bool(row[4]),
-        lines=tuple(row[5].splitlines()),
+        reconstructed=False,
+        lines=tuple(row[4].splitlines()),
         deliveries=tuple(
             search_load.deliveries(Sql("d.session_id = ? AND d.session_id IS NOT NULL", (identifier,)))
         ),
+    )
+
+
+def _reconstructed(identifier: int) -> SessionView | None:
+    attempt = next(iter(search_load.deliveries(Sql("d.id = ?", (identifier,)))), None)
+    if attempt is None or not attempt.session_reconstructed:
+        return None
+    told = conversation(
+        attempt.sender, attempt.final or attempt.recipient, attempt.status == Outcome.SENT.word, attempt.reply
+    )
+    return SessionView(
+        id=identifier,
+        node=attempt.node,
+        time=attempt.time,
+        outcome=attempt.status,
+        reconstructed=True,
+        lines=told,
+        deliveries=(attempt,),
     )
 
 

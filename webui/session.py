@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flask import Blueprint, abort, g, render_template
+from flask_babel import gettext as _
 
+from mailweir.postlog.reconstruct import NOTES
 from mailweir.records import ids, search
 from mailweir.webui import access
+from mailweir.webui.text import say
 
 pages = Blueprint("session", __name__, url_prefix="/session")
 
@@ -33,8 +36,17 @@ def talk(lines: Iterable[str]) -> list[Line]:
         mark, text = (line[0], line[2:]) if line[:2] in ("> ", "< ") else ("", line)
         match = REPLY.match(text) if mark == "<" else None
         kind = "ours" if mark == ">" else KINDS.get(match.group(1), "theirs") if match else "theirs"
-        said.append(Line(mark, text, kind))
+        said.append(Line(mark, say(text) if text in NOTES else text, kind))
     return said
+
+
+def spent(view: search.SessionView) -> list[tuple[str, float]]:
+    """What the newest attempt's time went into, where Postfix tells: name and seconds."""
+    try:
+        before, queued, connecting, sending = map(float, view.deliveries[0].delays.split("/"))
+    except (IndexError, ValueError):
+        return []
+    return [(_("Waited"), before + queued), (_("Connecting"), connecting), (_("Sending"), sending)]
 
 
 def find(identifier: str) -> search.SessionView:
@@ -61,11 +73,11 @@ def may_see(view: search.SessionView, domains: tuple[str, ...]) -> bool:
 def show(identifier: str) -> str:
     """The page of one session, where a dot leads without JavaScript."""
     view = find(identifier)
-    return render_template("session/show.html", session=view, lines=talk(view.lines))
+    return render_template("session/show.html", session=view, lines=talk(view.lines), spent=spent(view))
 
 
 @pages.get("/<identifier>/part")
 def part(identifier: str) -> str:
     """The conversation alone, for the pop-up."""
     view = find(identifier)
-    return render_template("session/part.html", session=view, lines=talk(view.lines))
+    return render_template("session/part.html", session=view, lines=talk(view.lines), spent=spent(view))

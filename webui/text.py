@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 
 from mailweir.plain import visible
 from mailweir.records import ids
+from mailweir.records.encryption import explain
 from mailweir.webui import access, language
 
 UNITS = ("B", "KB", "MB", "GB", "TB")
@@ -37,6 +38,7 @@ def init_app(app: Flask) -> None:
         say=say,
         visible=visible,
         day=day,
+        encryption=explain,
     )
     digests: dict[str, str] = {}
 

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from mailweir.agent.request import ACTS
 from mailweir.policies.scopes import LABELS
 from mailweir.policies.verdict import Action
+from mailweir.postlog.reconstruct import NOTES
 from mailweir.records import words
+from mailweir.records.encryption import TRUST
 from mailweir.webui import accounts
 
 ENUMERATIONS = (
@@ -32,5 +34,6 @@ def spoken() -> Sequence[str]:
     found += [label for labels in LABELS.values() for label in labels.values()]
     found += [text for act in ACTS.values() for text in (act.name, act.meaning)]
     found += [action.value for action in Action]
+    found += [*TRUST.values(), *NOTES]
     found += [*accounts.ROLES, *TIMELINE, *LINES, "recipient", "sender", "yes", "no"]
     return list(dict.fromkeys(found))

@@ -192,15 +192,15 @@ class Sower:
                     "< 354 End data with <CR><LF>.<CR><LF>",
                     "< 250 2.0.0 Ok: queued as 4Zr0aBC",
                 ]
-            models.Session.create(
-                id=session,
-                node_id=0,
-                source=Source.LOG,
-                reconstructed=not recorded,
-                outcome=outcome,
-                lines="\n".join([*lines, "> QUIT"]),
-            )
-            self.world.sessions.append(session)
+            if recorded:
+                models.Session.create(
+                    id=session,
+                    node_id=0,
+                    source=Source.LOG,
+                    outcome=outcome,
+                    lines="\n".join([*lines, "> QUIT"]),
+                )
+                self.world.sessions.append(session)
             models.Delivery.create(
                 id=self.identifier(when + 0.4, 61),
                 message_id=made,
@@ -213,6 +213,7 @@ class Sower:
                 relay_ip="198.51.100.7",
                 relay_port=25,
                 delay=2.4 + number * 300,
+                tls="Trusted TLSv1.3 TLS_AES_256_GCM_SHA384 256",
                 delays="0.1/0/1.2/1.1",
                 reply="250 2.0.0 Ok: queued as 4Zr0aBC" if outcome is Outcome.SENT else reply,
                 session_id=session,
