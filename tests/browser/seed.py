@@ -192,6 +192,9 @@ class Sower:
                     "< 354 End data with <CR><LF>.<CR><LF>",
                     "< 250 2.0.0 Ok: queued as 4Zr0aBC",
                 ]
+            reason = "250 2.0.0 Ok: queued as 4Zr0aBC" if outcome is Outcome.SENT else reply
+            if outcome is not Outcome.SENT and not recorded:
+                reason = f"host mx.{domain}[198.51.100.7] said: {reply} (in reply to RCPT TO command)"
             if recorded:
                 models.Session.create(
                     id=session,
@@ -215,7 +218,7 @@ class Sower:
                 delay=2.4 + number * 300,
                 tls="Trusted TLSv1.3 TLS_AES_256_GCM_SHA384 256",
                 delays="0.1/0/1.2/1.1",
-                reply="250 2.0.0 Ok: queued as 4Zr0aBC" if outcome is Outcome.SENT else reply,
+                reply=reason,
                 session_id=session,
             )
 

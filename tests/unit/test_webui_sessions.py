@@ -39,7 +39,7 @@ def test_reconstructed_ones_are_shown_and_labelled(pages: Pages) -> None:
     refused = next(session for kind, session in found if kind.startswith("bounced"))
     part = client.get(f"/session/{refused}/part").text
     assert "Reconstructed from the log" in part and "No conversation was recorded" in part
-    assert "RCPT TO:&lt;grace@full.example&gt;" in part or "552 5.2.2 Mailbox full" in part
+    assert "RCPT TO:&lt;grace@full.example&gt;" in part and "<span>552 5.2.2 Mailbox full</span>" in part
     page = client.get(f"/session/{refused}").text
     assert "reconstructed from the log" in page and "grace@full.example" in page
 
