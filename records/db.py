@@ -6,6 +6,7 @@ instead of failing.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -94,14 +95,33 @@ def _sqlite(path: str, busy_timeout: float) -> Database:
         raise ConfigError("database.url: sqlite:/// needs the path of a file after it")
     try:
         if path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            _make_file(Path(path))
     except OSError as error:
-        raise Unavailable(f"the database's directory cannot be made: {error}") from error
+        raise Unavailable(f"the database {path} cannot be made: {error}") from error
     database = SqliteDatabase(
         path, pragmas=PRAGMAS, timeout=busy_timeout, lock_type="IMMEDIATE", cached_statements=256
     )
     database.register_function(fold, "fold", 1, deterministic=True)
     return database
+
+
+def _make_file(path: Path) -> None:
+    """Make it, if it is missing, writable for the group too: agent and pages are two users of one group.
+
+    What root begins on the command line belongs to the directory's owner. SQLite's other files follow it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o660)
+    except FileExistsError:
+        return
+    try:
+        os.fchmod(descriptor, 0o660)
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    finally:
+        os.close(descriptor)
 
 
 def _postgresql(url: str, busy_timeout: float) -> Database:

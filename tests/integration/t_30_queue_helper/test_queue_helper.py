@@ -20,6 +20,7 @@ from mailweir.config import Config, Helper
 from mailweir.config import Postfix as PostfixSettings
 from mailweir.errors import Refused, Unavailable
 from mailweir.postlog.queue_id import arrival_us
+from tests.harness import units
 from tests.harness.servers import Receiver, Servers
 from trial.postfix import Postfix
 from trial.stack import to_toml
@@ -28,7 +29,7 @@ from trial.waiting import wait_for
 
 @pytest.fixture
 def config(state: Path, servers: Servers, plain_postfix: Postfix) -> Config:
-    """Settings of a running helper for the private Postfix; the agent's user is `nobody` here."""
+    """Settings of a helper that runs with the capabilities of its unit; the agent's user is `nobody` here."""
     config = Config(
         state_dir=str(state / "mailweir"),
         postfix=PostfixSettings(
@@ -46,7 +47,9 @@ def config(state: Path, servers: Servers, plain_postfix: Postfix) -> Config:
     }
     file = state / "mailweir.toml"
     file.write_text(to_toml(settings))
-    servers.mailweir("queue-helper", file)
+    program = Path(sys.executable).with_name("mailweir")
+    limits = units.confined("mailweir-queue-helper.service")
+    servers.start("queue-helper", [*limits, program, "--config", file, "queue-helper"])
     wait_for(Path(config.helper.socket).is_socket, "the helper's socket")
     return config
 

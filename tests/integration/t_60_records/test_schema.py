@@ -120,7 +120,7 @@ def test_sqlite_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="cannot be used"):
         db.connect(configured(f"sqlite:///{tmp_path}"))
     (tmp_path / "file").write_text("x")
-    with pytest.raises(Unavailable, match="directory cannot be made"):
+    with pytest.raises(Unavailable, match="cannot be made"):
         db.connect(configured(f"sqlite:///{tmp_path}/file/mailweir.db"))
     (tmp_path / "text.db").write_text("no database " * 1000)
     with pytest.raises(Unavailable, match="not a database"):
