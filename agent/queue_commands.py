@@ -79,7 +79,10 @@ class QueueCommands:
                 process.kill()
                 process.wait()
         if process.returncode:
-            return {"ok": False, "reason": last_line(errors) or f"{command} failed"}
+            # Root's postqueue then reads the queue itself; before a first start it fails in odd words.
+            down = b"Mail system is down" in errors
+            reason = "Postfix is not running" if down else last_line(errors)
+            return {"ok": False, "reason": reason or f"{command} failed"}
         return {"ok": True}
 
     def where(self, queue_id: str) -> str:

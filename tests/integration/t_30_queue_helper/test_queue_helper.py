@@ -143,6 +143,22 @@ def test_another_message_under_the_same_queue_id_is_left_alone(
     assert queues(plain_postfix) == {same.queue_id: "hold"}
 
 
+def test_before_the_first_start_of_postfix_it_says_so_and_stopped_it_still_lists(
+    config: Config, plain_postfix: Postfix
+) -> None:
+    helper = QueueHelper(config)
+    held = hold(plain_postfix, "a@example.edu", "one@example.org")
+    plain_postfix.stop()
+    assert [json.loads(line)["queue_id"] for line in helper.listing()] == [held.queue_id]
+    queue = plain_postfix.queue_directory
+    queue.rename(queue.with_name("away"))
+    queue.mkdir()
+    with pytest.raises(Unavailable, match="Postfix is not running"):
+        list(helper.listing())
+    queue.rmdir()
+    queue.with_name("away").rename(queue)
+
+
 def test_what_is_no_queue_id_never_reaches_postfix(config: Config, plain_postfix: Postfix) -> None:
     held = hold(plain_postfix, "a@example.edu", "one@example.org")
     long = f"{held.queue_id} ALL"
