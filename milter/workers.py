@@ -20,7 +20,7 @@ from mailweir.config import Config
 from mailweir.errors import ConfigError, MailweirError
 from mailweir.milter import worker
 from mailweir.milter.listen import Listener
-from mailweir.records.ids import AGENT_SLOT
+from mailweir.records.ids import IMPORT_SLOT
 
 log = logging.getLogger("mailweir.milter")
 
@@ -178,8 +178,8 @@ def _ending(status: int) -> str:
 
 def _count(config: Config) -> int:
     wanted = config.milter.workers or max(2, len(os.sched_getaffinity(0)))
-    if wanted > AGENT_SLOT:
-        raise ConfigError(f"milter.workers must be at most {AGENT_SLOT}, not {wanted}")
+    if wanted > IMPORT_SLOT:
+        raise ConfigError(f"milter.workers must be at most {IMPORT_SLOT}, not {wanted}")
     return wanted
 
 

@@ -38,10 +38,19 @@ class Book:
     """All queue files that lines may be about."""
 
     def __init__(
-        self, node: int, memory: Memory | None = None, *, known_until: int = 0, taken_until: int = 0
+        self,
+        node: int,
+        memory: Memory | None = None,
+        *,
+        known_until: int = 0,
+        taken_until: int = 0,
+        slot: int = AGENT_SLOT,
     ) -> None:
-        """known_until: the database's latest arrival of a leg (microseconds); taken_until: its largest ID."""
-        self.node = node
+        """known_until: the database's latest arrival of a leg (microseconds); taken_until: its largest ID.
+
+        slot: of the IDs made here.
+        """
+        self.node, self.slot = node, slot
         self.now = 0.0  # time of the latest line
         self.legs: dict[str, Leg] = {}
         self.receiving: dict[str, Leg] = {}  # those of them that Postfix has not accepted yet
@@ -50,7 +59,7 @@ class Book:
         self._known_until = self._horizon = known_until
         self._careful_until = milliseconds_of(taken_until) // 1000 + 1 if taken_until else 0  # seconds
         self._second = 0
-        self._ids = IdSource(node, AGENT_SLOT)
+        self._ids = IdSource(node, slot)
         self.next_of: Callable[[int], int] = self._careful  # an ID for a moment in milliseconds
         self._messages: WeakValueDictionary[int, Message] = WeakValueDictionary()
         self._dirty: list[Leg] = []
@@ -73,7 +82,7 @@ class Book:
             self._second = second
             taken = self.memory.last_id(second * 1000)
             if taken > self._ids.last:
-                self._ids = IdSource(self.node, AGENT_SLOT, taken)
+                self._ids = IdSource(self.node, self.slot, taken)
         return self._ids.next(milliseconds)
 
     # finding and beginning
@@ -308,7 +317,7 @@ class Book:
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of state()."""
-        self._ids = IdSource(self.node, AGENT_SLOT, state["last_id"])
+        self._ids = IdSource(self.node, self.slot, state["last_id"])
         self.now = state["now"]
         for values in state["receiving"]:
             leg = Leg.from_receiving(values)

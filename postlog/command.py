@@ -35,24 +35,27 @@ def import_log(
     interrupted goes on where it was.
     """
     from mailweir.records import db
+    from mailweir.records.import_lock import one_import
     from mailweir.records.ingest_import import Importer
 
     if files.count(STANDARD_INPUT) > 1:
         raise InputError("standard input (-) can be read only once")
     sources = [Source(name) for name in files]
     database = db.connect(config)
-    importer = Importer(database, config.node.number if node is None else node)
-    fresh = importer.new(sources)
-    if fresh:
-        total = sum(source.size for source in fresh)
-        with _progress(total) as progress:
-            importer.run(
-                History(fresh, year),
-                config.agent.batch,
-                lambda: db.connect(config, migrate=False),
-                time.time,
-                progress,
-            )
+    number = config.node.number if node is None else node
+    with one_import(config, number):
+        importer = Importer(database, number)
+        fresh = importer.new(sources)
+        if fresh:
+            total = sum(source.size for source in fresh)
+            with _progress(total) as progress:
+                importer.run(
+                    History(fresh, year),
+                    config.agent.batch,
+                    lambda: db.connect(config, migrate=False),
+                    time.time,
+                    progress,
+                )
     database.close()
     _summary(sources, fresh, importer.added, vars(importer.counts), as_json)
 

@@ -24,6 +24,7 @@ from mailweir.postlog.history import History
 from mailweir.postlog.lines import Counts
 from mailweir.postlog.stamps import Stamps
 from mailweir.postlog.track import Tracker
+from mailweir.records.ids import IMPORT_SLOT
 
 AHEAD = 2  # batches that the reader may be ahead of the writer
 
@@ -127,7 +128,9 @@ class Reader:
                 outstanding -= 1
 
         memory = _Waiting(self._memory(), settle)
-        tracker = Tracker(start.node, memory, known_until=start.known_until, taken_until=start.taken_until)
+        tracker = Tracker(
+            start.node, memory, known_until=start.known_until, taken_until=start.taken_until, slot=IMPORT_SLOT
+        )
         last = load_state(start.state, tracker)
         counts = Counts(**start.counts)
         tracker.orphaned = counts.orphaned

@@ -34,6 +34,7 @@ from mailweir.postlog.events import (
 )
 from mailweir.postlog.legs import KEYS, PENDING, Leg, Recipient, clipped, direction_of
 from mailweir.postlog.sessions import Talks
+from mailweir.records.ids import AGENT_SLOT
 from mailweir.records.words import LegKind, Outcome, Queue, Source, Status
 
 OUTCOMES: dict[str, int] = {outcome.word: outcome.value for outcome in Outcome}
@@ -101,10 +102,16 @@ class Tracker:
     """Takes events in the log's order; flush() hands on what they changed."""
 
     def __init__(
-        self, node: int, memory: Memory | None = None, *, known_until: int = 0, taken_until: int = 0
+        self,
+        node: int,
+        memory: Memory | None = None,
+        *,
+        known_until: int = 0,
+        taken_until: int = 0,
+        slot: int = AGENT_SLOT,
     ) -> None:
         """See Book for the arguments."""
-        self.book = Book(node, memory, known_until=known_until, taken_until=taken_until)
+        self.book = Book(node, memory, known_until=known_until, taken_until=taken_until, slot=slot)
         self.talks = Talks(node)
         self.encrypted = Encrypted()
         self.orphaned = 0

@@ -95,7 +95,7 @@ def _sqlite(path: str, busy_timeout: float) -> Database:
         raise ConfigError("database.url: sqlite:/// needs the path of a file after it")
     try:
         if path != ":memory:":
-            _make_file(Path(path))
+            make_file(Path(path))
     except OSError as error:
         raise Unavailable(f"the database {path} cannot be made: {error}") from error
     database = SqliteDatabase(
@@ -105,7 +105,7 @@ def _sqlite(path: str, busy_timeout: float) -> Database:
     return database
 
 
-def _make_file(path: Path) -> None:
+def make_file(path: Path) -> None:
     """Make it, if it is missing, writable for the group too: agent and pages are two users of one group.
 
     What root begins on the command line belongs to the directory's owner. SQLite's other files follow it.

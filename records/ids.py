@@ -14,7 +14,8 @@ from mailweir.errors import InputError
 NODE_BITS, SLOT_BITS, SEQUENCE_BITS = 8, 6, 6
 LOW_BITS = NODE_BITS + SLOT_BITS + SEQUENCE_BITS  # 20; with 42 bits of milliseconds an ID stays below 2**62
 MAX_NODE = (1 << NODE_BITS) - 1
-AGENT_SLOT = (1 << SLOT_BITS) - 1  # the agent's own slot; workers have 0 to 62
+AGENT_SLOT = (1 << SLOT_BITS) - 1  # the agent's own slot
+IMPORT_SLOT = AGENT_SLOT - 1  # of imports of past logs, which run beside it; workers have the slots below
 
 # No vowels and no look-alikes, and letters first, so that no ID reads as a word or a number.
 ALPHABET = "23456789BCDFGHJKLMNPQRSTVWXZbcdfghjkmnpqrstvwxz"

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 
 from peewee import Database
 
-from mailweir.errors import InputError
+from mailweir.errors import InputError, Unavailable
 from mailweir.postlog import importing
 from mailweir.postlog.changes import DELIVERY, Changes
 from mailweir.postlog.history import History, Source
 from mailweir.postlog.lines import Counts
 from mailweir.postlog.position import Position
+from mailweir.records.ids import IMPORT_SLOT
 from mailweir.records.ingest_cursors import Cursors
 from mailweir.records.ingest_memory import DatabaseMemory
 from mailweir.records.ingest_rows import Writer
@@ -71,7 +72,9 @@ class Importer:
         )  # fmt: skip
         before = Counts(**counts)
         self._database.close()  # a connection must not be carried over a fork
-        reader = importing.Reader(history, start, batch, lambda: DatabaseMemory(Writer(reopen()), self._node))
+        reader = importing.Reader(
+            history, start, batch, lambda: DatabaseMemory(Writer(reopen()), self._node, IMPORT_SLOT)
+        )
         connection, process = reader.start()
         self._database.connect()
         if self._writer.is_sqlite:  # a mapped file would count as memory, the more the larger it grows
@@ -79,8 +82,15 @@ class Importer:
             self._writer.execute("PRAGMA cache_size = -16000")  # KiB
 
         def write(arrived: importing.Batch) -> None:
-            with self._database.atomic():
-                self._write(arrived, now())
+            try:
+                with self._database.atomic():
+                    self._write(arrived, now())
+            except Exception as error:
+                if not any(kind.__name__ == "IntegrityError" for kind in type(error).__mro__):
+                    raise
+                raise Unavailable(
+                    "the agent has just taken in the same mail: repeat the import, which goes on from here"
+                ) from error
             progress(arrived.progress, arrived.counts["read"] - before.read)
 
         try:

@@ -19,9 +19,11 @@ _TAIL_BITS = SLOT_BITS + SEQUENCE_BITS + 8
 class DatabaseMemory:
     """postlog.book.Memory over one database."""
 
-    def __init__(self, writer: Writer, node: int) -> None:
+    def __init__(self, writer: Writer, node: int, slot: int = AGENT_SLOT) -> None:
+        """slot: of the IDs that are counted as the tracker's own."""
         self._execute = writer.execute
         self._node = node
+        self._slot = slot
 
     def leg(self, queue_id: str) -> dict[str, Any] | None:
         """The newest leg with this queue ID; see postlog.book.Memory."""
@@ -64,9 +66,9 @@ class DatabaseMemory:
         found["finals"] = _finals(attempts)
 
     def last_id(self, milliseconds: int) -> int:
-        """The largest ID of the agent's slot in the second that begins there; 0 for none."""
+        """The largest ID of that slot in the second that begins there; 0 for none."""
         low, high = first_id(milliseconds), first_id(milliseconds + 1000)
-        tail = self._node << SLOT_BITS | AGENT_SLOT
+        tail = self._node << SLOT_BITS | self._slot
         largest = 0
         for table in ("leg", "delivery", "session", "reject"):
             row = self._execute(
