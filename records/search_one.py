@@ -67,7 +67,11 @@ def message(identifier: int, *, domains: tuple[str, ...] | None = None) -> Messa
         ),
         legs=legs(identifier),
         deliveries=tuple(attempts),
-        commands=commands(identifier),
+        commands=tuple(
+            command
+            for command in commands(identifier)
+            if domains is None or not command.recipient or command.recipient in visible
+        ),
     )
 
 

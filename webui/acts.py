@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flask import g
+
 from mailweir.agent.bulk import request_matching
 from mailweir.agent.request import ACTS
 from mailweir.agent.request import request as request_act
@@ -141,10 +143,12 @@ def wait(key: str, seconds: float) -> None:
 
 
 def results(key: str) -> list[Result]:
-    """What became of all requests with that key."""
+    """What became of all requests with that key; a user limited to domains sees only his own."""
     if not KEY.fullmatch(key):
         return []
     mine = Command.select().where(Command.key >= f"{key}.", Command.key < f"{key}/").order_by(Command.id)
+    if access.domains(g.user):
+        mine = mine.where(Command.by_user == g.user.name)
     found = list(mine)
     numbers = [command.address_id for command in found if command.address_id is not None]
     addresses = {}

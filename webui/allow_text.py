@@ -8,7 +8,7 @@ sender carol@partner.example # contract  mail from her; what follows # is the no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 
 from mailweir.errors import InputError
@@ -17,6 +17,9 @@ from mailweir.policies.scopes import AllowEntry
 from mailweir.records.words import Direction
 
 MAX_ENTRIES = 20_000
+MAX_ERRORS = 20  # lines of a file that are told one by one
+MAX_NOTE = 300  # characters
+PARTIES = ("recipient", "sender")
 
 
 def to_text(entries: Iterable[AllowEntry]) -> str:
@@ -28,33 +31,72 @@ def line(entry: AllowEntry) -> str:
     """One entry as its line; an expiry is the last day on which it holds (UTC)."""
     words = [entry.pattern] if entry.party == "recipient" else [entry.party, entry.pattern]
     if entry.expires is not None:
-        last = datetime.fromtimestamp(entry.expires, UTC) - timedelta(seconds=1)
-        words += ["until", last.date().isoformat()]
+        words += ["until", last_day(entry.expires)]
     if entry.note:
         words += ["#", " ".join(entry.note.split())]
     return " ".join(words)
 
 
 def from_text(
-    text: str, direction: Direction, *, known: Sequence[AllowEntry] = (), author: str, now: float
+    text: str,
+    direction: Direction,
+    *,
+    known: Sequence[AllowEntry] = (),
+    author: str,
+    now: float,
+    every: bool = False,
 ) -> list[AllowEntry]:
     """The entries of a text; one that was known before keeps its author and date.
 
-    Raises InputError naming the first line that cannot be used.
+    Raises InputError naming the first line that cannot be used; every: the first MAX_ERRORS, one a line.
     """
     before = {(entry.key, entry.party, entry.expires, entry.note): entry for entry in known}
     found: dict[tuple[str, str], AllowEntry] = {}
+    wrong: list[str] = []
     for number, written in enumerate(text.splitlines(), 1):
         try:
             entry = parse(written, direction, author=author, now=now)
         except InputError as error:
-            raise InputError(f"line {number}: {error}") from error
+            wrong.append(f"line {number}: {error}")
+            if len(wrong) >= (MAX_ERRORS if every else 1):
+                break
+            continue
         if entry is not None:
             same = before.get((entry.key, entry.party, entry.expires, entry.note))
             found.setdefault((entry.key, entry.party), same or entry)
+    if wrong:
+        raise InputError("\n".join(wrong))
     if len(found) > MAX_ENTRIES:
-        raise InputError(f"a list holds at most {MAX_ENTRIES} entries; use domains instead of addresses")
+        raise InputError(too_many())
     return list(found.values())
+
+
+def too_many() -> str:
+    """What to say of a list that is too long."""
+    return f"a list holds at most {MAX_ENTRIES} entries; use domains instead of addresses"
+
+
+def typed(entry: AllowEntry) -> dict[str, str]:
+    """An entry as the fields of a form."""
+    last = "" if entry.expires is None else last_day(entry.expires)
+    return {"pattern": entry.pattern, "party": entry.party, "last": last, "note": entry.note}
+
+
+def from_fields(fields: Mapping[str, str], direction: Direction, *, author: str, now: float) -> AllowEntry:
+    """The inverse of `typed`. Raises InputError for what could not be written as a line either."""
+    pattern, party = fields.get("pattern", "").strip(), fields.get("party") or "recipient"
+    last, note = fields.get("last", "").strip(), " ".join(fields.get("note", "").split())
+    if not pattern or len(pattern.split()) != 1 or "#" in pattern or party not in PARTIES:
+        raise InputError(f"{pattern[:80]!r} is not ADDRESS or DOMAIN")
+    if len(note) > MAX_NOTE:
+        raise InputError(f"the note may have at most {MAX_NOTE} characters")
+    pattern_key(pattern)
+    return AllowEntry(direction, pattern, party, end_of(last) if last else None, note, author, now)
+
+
+def last_day(expires: float) -> str:
+    """The last day (in UTC) on which an entry with that end holds."""
+    return (datetime.fromtimestamp(expires, UTC) - timedelta(seconds=1)).date().isoformat()
 
 
 def parse(written: str, direction: Direction, *, author: str, now: float) -> AllowEntry | None:
@@ -64,7 +106,7 @@ def parse(written: str, direction: Direction, *, author: str, now: float) -> All
     if not words:
         return None
     party = "recipient"
-    if words[0].lower() in ("sender", "recipient") and len(words) > 1:
+    if words[0].lower() in PARTIES and len(words) > 1:
         party = words.pop(0).lower()
     expires = None
     if len(words) == 3 and words[1].lower() == "until":

@@ -9,9 +9,10 @@ from typing import Any
 
 from mailweir.content.findings import KINDS
 from mailweir.content.findings import Finding as Seen
-from mailweir.policies.scopes import AllowEntry, PolicySet, Scope
+from mailweir.policies.addresses import domain_of
+from mailweir.policies.scopes import AllowEntry, PolicySet, Scope, local_party
 from mailweir.policies.verdict import Verdict, decide
-from mailweir.records import ids
+from mailweir.records import figures, ids
 from mailweir.records.models import Address, Finding, Message, Recipient
 from mailweir.records.words import Direction
 
@@ -57,25 +58,27 @@ def changed_set(
 
 
 def run(old: PolicySet, new: PolicySet, *, now: float, domains: tuple[str, ...] = ()) -> Outcome:
-    """Decide with both for every recipient of the last days' mail in which something was found."""
+    """Decide with both for every recipient of the last days' mail in which something was found.
+
+    With domains, only for recipients whose local party is in one of these, and nothing else is counted.
+    """
     first = ids.first_id(int((now - DAYS * 86_400) * 1000))
-    messages = list(
-        Message.select(Message.id, Message.sender_id, Message.subject)
-        .where(Message.id >= first, Message.id.in_(Finding.select(Finding.message_id)))
-        .order_by(Message.id.desc())
-        .limit(MAX_MESSAGES + 1)
-    )
+    found = figures.with_findings(first, domains, MAX_MESSAGES + 1)
+    chosen = Message.select(Message.id, Message.sender_id, Message.subject)
+    messages = list(chosen.where(Message.id.in_(found)).order_by(Message.id.desc()))
     complete = len(messages) <= MAX_MESSAGES
     changes: list[Change] = []
     count = 0
-    for change in _changes(messages[:MAX_MESSAGES], old, new, now):
+    for change in _changes(messages[:MAX_MESSAGES], old, new, now, domains):
         count += 1
         if len(changes) < MAX_SHOWN:
             changes.append(change)
     return Outcome(tuple(changes), count, min(len(messages), MAX_MESSAGES), complete)
 
 
-def _changes(messages: Sequence[Message], old: PolicySet, new: PolicySet, now: float) -> Iterator[Change]:
+def _changes(
+    messages: Sequence[Message], old: PolicySet, new: PolicySet, now: float, domains: tuple[str, ...]
+) -> Iterator[Change]:
     for start in range(0, len(messages), 400):
         chunk = messages[start : start + 400]
         numbers = [message.id for message in chunk]
@@ -100,6 +103,12 @@ def _changes(messages: Sequence[Message], old: PolicySet, new: PolicySet, now: f
                     "findings": findings,
                     "now": now,
                 }
+                if (
+                    domains
+                    and domain_of(local_party(facts["direction"], facts["sender"], facts["recipient"]))
+                    not in domains
+                ):
+                    continue
                 was, would_be = decide(old, **facts), decide(new, **facts)
                 if was.action is not would_be.action:
                     kinds = tuple(sorted({finding.kind for finding in findings}))

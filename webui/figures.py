@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 
-from peewee import SQL, fn
+from peewee import SQL
 
-from mailweir.records import ids, reasons
-from mailweir.records.models import Address, Recipient
+from mailweir.records import figures, ids, reasons
+from mailweir.records.figures import Domains
+from mailweir.records.models import Recipient
 from mailweir.records.words import PENDING, Direction, Status
 
 DAYS = 30
@@ -26,6 +27,7 @@ BUDGET = 0.25  # seconds that one request may spend on counting
 FRESH = ((1, 10.0), (8, 300.0), (DAYS + 2, 3_600.0))  # age in days -> seconds for which its counts are good
 SOON = 5.0  # seconds for which reasons, destinations and pending counts are good
 MOST = 10_000  # pending recipients counted one by one; more are shown as "10,000+"
+MOST_KEPT = 40 * DAYS  # days' counts of all zones and limits that one worker keeps
 SAMPLE = 1_000  # newest failed and deferred recipients looked at for reasons and destinations
 
 # Written out, not passed as a value, so that both databases see that the index of all but delivered serves.
@@ -65,84 +67,75 @@ class Figures:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: dict[tuple[int, int], tuple[float, Counts]] = {}
-        self._soon: dict[str, tuple[float, Any]] = {}
+        self._kept: dict[tuple[int, int, Domains], tuple[float, Counts]] = {}
+        self._soon: dict[tuple[str, Domains], tuple[float, Any]] = {}
 
-    def days(self, now: float, zone: tzinfo) -> list[Day]:
-        """The last DAYS days, today last."""
+    def days(self, now: float, zone: tzinfo, domains: Domains = ()) -> list[Day]:
+        """The last DAYS days, today last; with domains only what a user limited to these may see."""
         today = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
         end = self._clock() + BUDGET
         found = []
         for age in range(DAYS):
             start = (today - timedelta(days=age)).timestamp()
             stop = (today - timedelta(days=age - 1)).timestamp()
-            counts = self._counts(int(start * 1000), int(stop * 1000), age, out_of_time=self._clock() > end)
+            span = (int(start * 1000), int(stop * 1000), domains)
+            counts = self._counts(span, age, out_of_time=self._clock() > end)
             found.append(Day(today - timedelta(days=age), counts))
         return found[::-1]
 
-    def soon(self, name: str, work: Callable[[], T]) -> T:
-        """What work returned within the last SOON seconds, else what it returns now."""
+    def soon(self, name: str, domains: Domains, work: Callable[[], T]) -> T:
+        """What work returned for these domains within the last SOON seconds, else what it returns now."""
+        key = (name, domains)
         with self._lock:
-            kept = self._soon.get(name)
+            kept = self._soon.get(key)
         if kept is None or self._clock() - kept[0] >= SOON:
             kept = (self._clock(), work())
             with self._lock:
-                self._soon[name] = kept
+                self._soon[key] = kept
+                while len(self._soon) > MOST_KEPT:
+                    del self._soon[next(iter(self._soon))]
         found: T = kept[1]
         return found
 
-    def _counts(self, start: int, stop: int, age: int, *, out_of_time: bool) -> Counts | None:
+    def _counts(self, span: tuple[int, int, Domains], age: int, *, out_of_time: bool) -> Counts | None:
         with self._lock:
-            kept = self._kept.get((start, stop))
+            kept = self._kept.get(span)
         good = next(seconds for days, seconds in FRESH if age < days)
         if kept and (out_of_time or self._clock() - kept[0] < good):
             return kept[1]
         if out_of_time:
             return None
-        counts = count(start, stop)
+        counts = count(*span)
         with self._lock:
-            self._kept[start, stop] = (self._clock(), counts)
-            while len(self._kept) > 4 * DAYS:
+            self._kept[span] = (self._clock(), counts)
+            while len(self._kept) > MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
         return counts
 
 
-def count(start: int, stop: int) -> Counts:
+def count(start: int, stop: int, domains: Domains = ()) -> Counts:
     """Recipients of the messages of that time (milliseconds since 1970), by direction and status."""
-    rows: Any = (
-        Recipient.select(Recipient.direction, Recipient.status, fn.COUNT(Recipient.address_id))
-        .where(Recipient.message_id >= ids.first_id(start), Recipient.message_id < ids.first_id(stop))
-        .group_by(Recipient.direction, Recipient.status)
-    )
-    return Counter({(Direction(way), Status(status)): number for way, status, number in rows.tuples()})
+    found = figures.by_status(ids.first_id(start), ids.first_id(stop), domains)
+    return Counter({(Direction(way), Status(status)): number for way, status, number in found})
 
 
-def pending() -> dict[Status, tuple[int, float | None]]:
+def pending(domains: Domains = ()) -> dict[Status, tuple[int, float | None]]:
     """For each pending status how many recipients, MOST at the most, and when the oldest came in."""
     found: dict[Status, tuple[int, float | None]] = {}
     for status in PENDING:
-        mine = Recipient.select(Recipient.message_id).where(RARE, Recipient.status == status)
-        number = mine.limit(MOST).count()
-        oldest = mine.order_by(Recipient.message_id).limit(1).scalar() if number else None
+        number, oldest = figures.waiting(status, domains, MOST)
         found[status] = (number, ids.milliseconds_of(oldest) / 1000 if oldest else None)
     return found
 
 
-def troubles(now: float) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+def troubles(now: float, domains: Domains = ()) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """The commonest reasons and destination domains of the newest failed and deferred mail of a day."""
     first = ids.first_id(int((now - 86_400) * 1000))
     explain = functools.cache(reasons.explain)
     why: Counter[str] = Counter()
     where: Counter[str] = Counter()
     for status in (Status.DEFERRED, Status.FAILED):
-        rows: Any = (
-            Recipient.select(Recipient.dsn, Recipient.reply, Address.domain_reversed)
-            .join(Address, on=(Address.id == Recipient.address_id))
-            .where(RARE, Recipient.status == status, Recipient.message_id >= first)
-            .order_by(Recipient.message_id.desc())
-            .limit(SAMPLE)
-        )
-        for dsn, reply, domain in rows.tuples():
+        for dsn, reply, domain in figures.newest(status, first, domains, SAMPLE):
             why[explain(dsn, reply).what] += 1
             where[domain[::-1]] += 1
     return _top(why), _top(where)

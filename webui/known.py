@@ -19,7 +19,7 @@ from mailweir.policies.scopes import FIELD_OF, AllowEntry, Encrypted, Scope, loc
 from mailweir.records import ids, search
 from mailweir.records.models import Address, Attachment, Domain, Group, Message, Recipient
 from mailweir.records.words import Direction, Status
-from mailweir.webui import access, allow_text, policy_store
+from mailweir.webui import access, allow_text, policy_access, policy_store
 from mailweir.webui.acts import Item
 
 MAX_SHOWN = 10  # items of a selection that are looked into
@@ -101,10 +101,13 @@ def _earlier(sender: str, address_id: int, before: int) -> int:
 
 
 def _same_files(view: search.MessageView) -> int:
-    """How many other messages carried one of the same files."""
+    """How many other messages, of those that the user may see, carried one of the same files."""
     digests = [row.sha256 for row in view.attachments if row.sha256]
     if not digests:
         return 0
+    if limits := access.domains(g.user):
+        pages = [search.mail_in(search.Filter(file=digest, domains=limits)) for digest in digests]
+        return len({row.id for page in pages for row in page} - {view.id})
     rows = Attachment.select(Attachment.message_id).where(
         Attachment.sha256.in_(digests), Attachment.message_id != view.id
     )
@@ -123,6 +126,8 @@ def _list_for(
         return None, None
     treatment, scope = value_of(scopes, f"{FIELD_OF[direction]}.encrypted")
     if treatment != Encrypted.ALLOW_LIST or not view.sender or not sender_counts(scopes, direction, parties):
+        return None, None
+    if not policy_access.is_mine(scope.kind, scope.name):
         return None, None
     now = time.time()
     outbound = direction is Direction.OUTBOUND

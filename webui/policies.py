@@ -11,40 +11,34 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from mailweir.agent import publish
-from mailweir.errors import MailweirError
+from mailweir.errors import InputError, MailweirError
+from mailweir.policies import addresses
 from mailweir.policies.scopes import UNSCANNABLE_KINDS
 from mailweir.records.models import Audit, Domain, Group, GroupMember
-from mailweir.webui import access, allow_text, dry_run, policy_form, policy_store
-from mailweir.webui.policy_store import By, Settings
+from mailweir.webui import access, allow_list, allow_text, dry_run, policy_form, policy_store
+from mailweir.webui.policy_access import by, is_mine, load, require_change
+from mailweir.webui.policy_store import Settings
 
 pages = Blueprint("policies", __name__, url_prefix="/policies")
+pages.register_blueprint(allow_list.pages)
 MAX_HISTORY = 200
-
-
-def by() -> By:
-    """Who is changing something now."""
-    return By(g.user.name, request.remote_addr or "", time.time())
-
-
-@pages.before_request
-def only_unlimited() -> None:
-    """Policies name addresses of every domain, so a user limited to some does not see them."""
-    if access.domains(g.user):
-        abort(403, _("Policies hold for all domains; you are limited to some."))
 
 
 @pages.get("")
 def list_() -> str:
-    """All scopes, and which of them holds for an address."""
-    address = request.args.get("address", "").strip()
+    """The scopes that the user may see, and which of them holds for an address."""
+    address, limits = request.args.get("address", "").strip(), access.domains(g.user)
+    if address and limits and domain_of(address) not in limits:
+        flash(_("You are limited to some domains: give an address of one of these."), "error")
+        address = ""
     scopes = publish.load().scopes_of(address) if address else ()
     members: dict[int, int] = {}
     for row in GroupMember.select(GroupMember.group_id):
         members[row.group_id] = members.get(row.group_id, 0) + 1
     return render_template(
         "policies/list.html",
-        domains=list(Domain.select().order_by(Domain.name)),
-        groups=list(Group.select().order_by(Group.position, Group.id)),
+        domains=[row for row in Domain.select().order_by(Domain.name) if is_mine("domain", row.name)],
+        groups=[] if limits else list(Group.select().order_by(Group.position, Group.id)),
         members=members,
         address=address,
         scopes=scopes,
@@ -54,17 +48,18 @@ def list_() -> str:
 @pages.route("/<any(default, domain, group):kind>/<int:number>/filtering", methods=["GET", "POST"])
 def filtering(kind: str, number: int) -> str | AnyResponse:
     """The tab Filtering: show, try out or store the settings."""
-    settings = policy_store.load(kind, number)
+    settings = load(kind, number)
     if request.method == "GET":
         return show_filtering(settings, policy_form.fill(settings))
-    if not access.allows(g.user, "administrator"):
-        abort(403, _("Only an administrator may change policies."))
+    require_change()
     try:
         fields, allow = policy_form.read(request.form, settings, by())
         if "try" in request.form:
             old = publish.load()
             new = dry_run.changed_set(old, kind, settings.name, fields, allow)
-            return show_filtering(settings, request.form, dry_run.run(old, new, now=time.time()))
+            return show_filtering(
+                settings, request.form, dry_run.run(old, new, now=time.time(), domains=access.domains(g.user))
+            )
         policy_store.save(settings, fields, allow, by(), request.form.get("stamp", ""))
     except MailweirError as error:
         flash(str(error), "error")
@@ -77,7 +72,9 @@ def show_filtering(
     settings: Settings, form: MultiDict[str, str], tried: dry_run.Outcome | None = None
 ) -> str:
     """The form with these values in it."""
-    below = {} if settings.kind == "default" else policy_store.load("default", 0).fields
+    below = {} if settings.kind == "default" else dict(policy_store.load("default", 0).fields)
+    if access.domains(g.user):  # the default names people of other domains
+        below = {name: value for name, value in below.items() if not name.endswith(".administrators")}
     return render_template(
         "policies/filtering.html",
         scope=settings,
@@ -92,7 +89,7 @@ def show_filtering(
 @pages.get("/<any(default, domain, group):kind>/<int:number>/<any(inbound, outbound):side>.txt")
 def export(kind: str, number: int, side: str) -> Response:
     """An allow list as a text file, which can be put into the form again."""
-    settings = policy_store.load(kind, number)
+    settings = load(kind, number)
     text = allow_text.to_text(settings.entries(policy_form.SIDES[side]))
     headers = {"Content-Disposition": f'attachment; filename="{kind}-{number}-{side}.txt"'}
     return Response(text, mimetype="text/plain", headers=headers)
@@ -101,11 +98,10 @@ def export(kind: str, number: int, side: str) -> Response:
 @pages.route("/group/<int:number>/members", methods=["GET", "POST"])
 def members(number: int) -> str | AnyResponse:
     """The tab Members of a group."""
-    settings = policy_store.load("group", number)
+    settings = load("group", number)
     text = "".join(pattern + "\n" for pattern in settings.members)
     if request.method == "POST":
-        if not access.allows(g.user, "administrator"):
-            abort(403, _("Only an administrator may change policies."))
+        require_change()
         text = request.form.get("members", "")
         try:
             policy_store.save_members(number, text.splitlines(), by())
@@ -120,11 +116,12 @@ def members(number: int) -> str | AnyResponse:
 @pages.get("/<any(default, domain, group):kind>/<int:number>/history")
 def history(kind: str, number: int) -> str:
     """The tab History: who changed what, from and to."""
-    settings = policy_store.load(kind, number)
+    settings = load(kind, number)
     rows = []
     for row in Audit.select().where(Audit.detail.contains('"scope"')).order_by(Audit.id.desc()).limit(5_000):
         detail = json.loads(row.detail)
-        if (detail.get("scope"), detail.get("number")) == (kind, number):
+        # The name as well: a database may give a removed domain's number to the next one.
+        if (detail.get("scope"), detail.get("number"), detail.get("name")) == (kind, number, settings.name):
             rows.append((row, differences(detail.get("from"), detail.get("to"))))
     return render_template("policies/history.html", scope=settings, rows=rows[:MAX_HISTORY])
 
@@ -152,10 +149,20 @@ def _one(value: object) -> str:
     return str(value)
 
 
+def domain_of(address: str) -> str:
+    """The domain of an address as the pages write it; "" where there is none."""
+    try:
+        return addresses.domain_of(address)
+    except InputError:
+        return ""
+
+
 @pages.post("/change")
 @access.needs("administrator")
 def change() -> AnyResponse:
     """The small forms: add or remove a domain or group, move a group, say whether a domain is ours."""
+    if access.domains(g.user):
+        abort(403, _("Which domains and groups there are concerns all; you are limited to some."))
     form = request.form
     act, number = form.get("act", ""), form.get("number", 0, type=int)
     if act == "add-domain":

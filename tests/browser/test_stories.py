@@ -25,6 +25,7 @@ PAGES = (
     "quarantine",
     "policies",
     "policies/default/0/filtering",
+    "policies/default/0/inbound-list",
     "policies/default/0/history",
     "system/nodes",
     "system/users",
@@ -210,9 +211,13 @@ def test_a_second_user_limited_to_a_domain(browser: Browser, site: Site, desk: D
     password = page.locator("#password").inner_text()
     olga = Desk(browser, site)
     olga.log_in("olga", password)
-    expect(olga.page).to_have_url(re.compile("/mail-in"))
+    expect(olga.page).to_have_url(re.compile("/overview"))
+    expect(olga.page.locator(".tile", has_text="Stalled now")).to_contain_text("0")
+    olga.page.goto("/policies")
+    expect(olga.page.locator("main")).to_contain_text("Your domains have no policy of their own")
+    expect(olga.page.get_by_role("link", name="System")).to_have_count(0)
+    olga.page.goto("/mail-in")
     expect(olga.page.locator("main")).to_contain_text("No mail has come in yet")
-    expect(olga.page.get_by_role("link", name="Policies")).to_have_count(0)
     page.goto("/system/users")
     card = page.locator("form", has_text="olga")
     card.get_by_label("Limited to domains").fill("example.com")
