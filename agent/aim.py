@@ -6,7 +6,7 @@ is done on the strength of what the records say alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -58,6 +58,7 @@ class Aim:
         self._helper = helper
         self._policies = policies
         self._clock = clock
+        self._pending: dict[int, list[Addressee]] = {}  # of the messages learned of last
 
     def prepare(self, command: Command, found: Outcome) -> Job:
         """Make sure that the target is still what the user saw. Raises Refused."""
@@ -107,25 +108,29 @@ class Aim:
         ]
         return self._clock() - job.seen.created, min(lifetimes, default=float("inf"))
 
-    def addressees(self, job: Job) -> list[Addressee]:
-        """The pending recipients that the command means and the file holds, as the records know them."""
-        wanted = [
-            Recipient.message_id == job.command.message_id,
-            Recipient.status.in_(PENDING),
-        ]
-        if job.command.address_id is not None:
-            wanted.append(Recipient.address_id == job.command.address_id)
+    def learn(self, commands: Sequence[Command]) -> None:
+        """Read what the records know of the pending recipients of these commands' messages."""
         rows = (
-            Recipient.select(Recipient.address_id, Address.address, Recipient.direction)
+            Recipient.select(Recipient.message_id, Recipient.address_id, Address.address, Recipient.direction)
             .join(Address, on=(Address.id == Recipient.address_id))
-            .where(*wanted)
+            .where(
+                Recipient.message_id.in_([command.message_id for command in commands]),
+                Recipient.status.in_(PENDING),
+            )
             .tuples()
         )
-        found = cast("Iterable[tuple[int, str, int]]", rows)  # peewee's types do not know what tuples() does
+        self._pending = {command.message_id: [] for command in commands}
+        # peewee's types do not know what tuples() does.
+        for message_id, number, address, direction in cast("Iterable[tuple[int, int, str, int]]", rows):
+            self._pending[message_id].append(Addressee(number, address, Direction(direction)))
+
+    def addressees(self, job: Job) -> list[Addressee]:
+        """The pending recipients that the command means and the file holds, as `learn` found them."""
         return [
-            Addressee(number, address, Direction(direction))
-            for number, address, direction in found
-            if any(one.is_called(address) for one in job.seen.recipients)
+            one
+            for one in self._pending[job.command.message_id]
+            if job.command.address_id in (None, one.address_id)
+            and any(there.is_called(one.address) for there in job.seen.recipients)
         ]
 
     def meant(self, job: Job) -> list[str] | None:

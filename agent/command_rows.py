@@ -101,9 +101,12 @@ class CommandRows:
         """Record what truly happened, together with its lines in the audit trail."""
         now = self._clock()
         with self._database.atomic():
+            alike: dict[tuple[CommandState, str], list[int]] = {}
             for command, state, result in results:
+                alike.setdefault((state, result), []).append(command.id)
+            for (state, result), numbers in alike.items():
                 Command.update(state=state, result=storable(result), finished=now).where(
-                    Command.id == command.id
+                    Command.id.in_(numbers)
                 ).execute()
             entries = [
                 audit.Entry(

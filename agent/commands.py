@@ -126,6 +126,7 @@ class Commands:
         What was scanned comes here again with the result, so that after a scan, however long it took, the
         queue file is compared with what the user saw as before any other act.
         """
+        self._aim.learn(batch)
         jobs: dict[str, list[Job]] = {}
         for command, found in zip(
             batch, self._helper.read([target_of(command) for command in batch]), strict=True

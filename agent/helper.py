@@ -150,8 +150,7 @@ class Helper:
             self._commands.trigger("pickup", "W")  # by itself it looks once a minute
         if verb in ("release", "expire"):
             self._commands.attempt([item["queue_id"] for item in finished])
-        for item in items:
-            item["after"] = self._commands.where(item["queue_id"])
+        self._look_after(items)
 
     def _deliver(self, items: list[dict[str, Any]]) -> None:
         for item in items:
@@ -160,7 +159,7 @@ class Helper:
                 continue
             done = self._commands.run("postqueue", "-i", item["queue_id"])
             item |= {"result": "failed" if done.returncode else "done", "reason": last_line(done.stderr)}
-            item["after"] = self._commands.where(item["queue_id"])
+            self._look_after([item])
 
     def _schedule(self, connection: socket.socket) -> dict[str, Any]:
         """Pass a descriptor of the times of the next attempts."""
@@ -169,6 +168,12 @@ class Helper:
             lines.seek(0)
             socket.send_fds(connection, [b'{"ok": true}\n'], [lines.fileno()])
         return {"ok": True}
+
+    def _look_after(self, items: list[dict[str, Any]]) -> None:
+        """Note in which queue each file stands once the act is done; "" when it is gone."""
+        places = self._commands.find([item["queue_id"] for item in items])
+        for item in items:
+            item["after"] = places.get(item["queue_id"], ("", ""))[0]
 
     def _open_log(self, name: str, connection: socket.socket) -> dict[str, Any]:
         """Pass the log's descriptor; name may be that of a rotated one beside it."""

@@ -23,6 +23,7 @@ from mailweir.postlog.queue_id import is_queue_id
 QUEUES = ("hold", "deferred", "active", "incoming", "maildrop")
 NO_FILE = "there is no such message in the queue any more"
 _TRIES = 5
+_DIGITS = "0123456789ABCDEF"  # the names of hashed subdirectories
 _HASH_DEPTH = 3  # the deepest hash_queue_depth that is looked into
 
 
@@ -85,12 +86,27 @@ class QueueCommands:
             return {"ok": False, "reason": reason or f"{command} failed"}
         return {"ok": True}
 
-    def where(self, queue_id: str) -> str:
-        """The queue in which that file stands now, by its place on the disk; "" when it is gone.
+    def find(self, queue_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Of each file that is there: the queue in which it stands now, and its path.
 
         postcat would tell as well, but sleeps a second over each file that is not there.
         """
-        return self._find(queue_id)[0]
+        found: dict[str, tuple[str, str]] = {}
+        for _ in range(2):  # one may have moved from a directory not yet looked at to one already seen
+            for queue, directory in self._directories():
+                for queue_id in queue_ids:
+                    path = f"{directory}/{queue_id}"
+                    if queue_id not in found and os.path.lexists(path):
+                        found[queue_id] = queue, path
+        return found
+
+    def _directories(self) -> list[tuple[str, str]]:
+        """Each queue's directories: its own, and the hashed ones below it that there are."""
+        return [
+            (queue, directory)
+            for queue in QUEUES
+            for directory in _hashed(f"{self._queue_directory}/{queue}", _HASH_DEPTH)
+        ]
 
     def attempt(self, queue_ids: Sequence[str]) -> None:
         """Have delivery of those files tried now, not at the next queue run.
@@ -100,10 +116,10 @@ class QueueCommands:
         """
         now = time.time()
         due = False
+        places = self.find(queue_ids)
         for queue_id in queue_ids:
-            path = self._find(queue_id)[1]
             with suppress(OSError):
-                if path and path.stat().st_mtime > now:
+                if queue_id in places and os.lstat(places[queue_id][1]).st_mtime > now:
                     self.run("postqueue", "-i", queue_id)
                 else:
                     due = True
@@ -123,20 +139,14 @@ class QueueCommands:
         """
         return b"".join(_times(Path(self._queue_directory, "deferred")))
 
-    def _find(self, queue_id: str) -> tuple[str, Path | None]:
-        for _ in range(2):  # it may have moved from a directory not yet looked at to one already seen
-            for queue in QUEUES:
-                if path := _below(Path(self._queue_directory, queue), queue_id):
-                    return queue, path
-        return "", None
-
     @cached_property
     def _queue_directory(self) -> str:
         return envelope.decode(self.run("postconf", "-h", "queue_directory").stdout).strip()
 
     def envelopes(self, queue_ids: Sequence[str]) -> dict[str, envelope.Envelope | str]:
         """Each queue file's envelope, or in words why there is none."""
-        there = [queue_id for queue_id in queue_ids if self.where(queue_id)]
+        places = self.find(queue_ids)
+        there = [queue_id for queue_id in queue_ids if queue_id in places]
         gone: dict[str, envelope.Envelope | str] = dict.fromkeys(set(queue_ids) - set(there), NO_FILE)
         return gone | (self._postcat(there) if there else {})
 
@@ -159,16 +169,15 @@ class QueueCommands:
         return {queue_ids[0]: reason}
 
 
-def _below(directory: Path, name: str, depth: int = 0) -> Path | None:
-    """The file, where it stands in the directory or in its hashed subdirectories (hash_queue_depth)."""
-    if os.path.lexists(directory / name):
-        return directory / name
-    if depth < _HASH_DEPTH:
-        with suppress(OSError):
-            for entry in os.scandir(directory):
-                if len(entry.name) == 1 and (found := _below(Path(entry.path), name, depth + 1)):
-                    return found
-    return None
+def _hashed(directory: str, depth: int) -> Iterator[str]:
+    """The directory and those of its subdirectories that Postfix hashes queue files into.
+
+    They are asked for by name, as a queue can hold very many files.
+    """
+    yield directory
+    for digit in _DIGITS if depth else "":
+        if Path(directory, digit).is_dir():
+            yield from _hashed(f"{directory}/{digit}", depth - 1)
 
 
 def _times(directory: Path, depth: int = 0) -> Iterator[bytes]:
