@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from mailweir.agent.postconf import PostfixSettings, contradiction, parse
+from mailweir.agent.postconf import PostfixSettings, contradiction, parse, read
+from mailweir.config import Config
+from mailweir.config import Postfix as PostfixConfig
 
 DAY = 86_400.0
 
@@ -25,3 +30,21 @@ def test_a_lifetime_shorter_than_the_policies_and_short_ids_are_told() -> None:
     told = contradiction(PostfixSettings(lifetime=10 * DAY, long_ids=False), 10.5 * DAY)
     assert "postconf -e maximal_queue_lifetime=11d" in told
     assert "enable_long_queue_ids=yes" in told
+
+
+def test_domains_that_stand_in_tables_only(tmp_path: Path) -> None:
+    """With postconf and postmap themselves: hosting tables, as the manuals of Postfix show them."""
+    (tmp_path / "vhosts").write_text("one.example OK\nTWO.example\tOK\n.sub.example OK\n")
+    (tmp_path / "virtual").write_text("three.example anything\nanna@four.example bob\nroot bob\n")
+    (tmp_path / "main.cf").write_text(
+        "mydestination = mail.example, localhost\n"
+        f"virtual_mailbox_domains = proxy:hash:{tmp_path / 'vhosts'}\n"
+        f"virtual_alias_maps = hash:{tmp_path / 'virtual'}\n"
+        f"relay_domains = hash:{tmp_path / 'missing'}, pcre:{tmp_path / 'patterns'}, five.example\n"
+    )
+    (tmp_path / "master.cf").touch()
+    for name in ("vhosts", "virtual"):
+        subprocess.run(["postmap", "-c", str(tmp_path), f"hash:{tmp_path / name}"], check=True)
+    found = read(Config(postfix=PostfixConfig(config_directory=str(tmp_path))))
+    ours = {"one.example", "two.example", "three.example", "five.example", "mail.example", "localhost"}
+    assert found.domains == ours

@@ -80,6 +80,14 @@ def test_sockets_and_state_stand_where_the_units_allow_it() -> None:
     assert str(socket_path.parent) in units.settings("mailweir-milter.service")["ReadWritePaths"]
 
 
+@pytest.mark.parametrize("name", ["mailweir-agent.service", "mailweir-queue-helper.service"])
+def test_postfix_s_commands_see_the_machine_s_interfaces(name: str) -> None:
+    """All of them end with an error otherwise, where inet_interfaces or mynetworks depends on these."""
+    found = units.settings(name)
+    assert "AF_NETLINK" in found["RestrictAddressFamilies"][0].split()
+    assert "PrivateNetwork" not in found
+
+
 @pytest.mark.parametrize("first", ["root", "nobody", "daemon"])
 def test_agent_and_pages_write_to_one_database_whoever_begins_it(state: Path, first: str) -> None:
     """Two users of one group, with the units' umask; root is somebody with the command line."""
