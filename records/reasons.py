@@ -23,11 +23,12 @@ _GENERAL = {"0.0", "5.0", "3.0", "7.0", "2.0", "4.0", "1.0"}  # enhanced codes t
 _SAID: dict[int, str] = {
     Status.DELIVERED: "",
     Status.FILTERING: "The message is being scanned.",
-    Status.STALLED: "Its content could not be scanned, so it waits for an administrator.",
+    Status.STALLED: "It was put on hold, by hand or by a rule of Postfix, and waits for an administrator.",
     Status.REJECTED: "It was refused here, so the sending server has told its sender.",
     Status.DELETED: "An administrator removed it from the queue.",
     Status.UNKNOWN: "The log did not tell what became of it.",
 }
+_STALLED = "Its content was stopped by a policy, and it waits for an administrator."
 _REMEMBERED = 2_000  # replies whose explanation is kept; most of a long list are the same few
 
 
@@ -101,8 +102,13 @@ def _entry(text: str, code: re.Match[str] | None, enhanced: re.Match[str] | None
     )
 
 
-def of_recipient(status: int, dsn: str, reply: str) -> str:
-    """A recipient's last reply in plain words, by words.Status; empty when there is nothing to explain."""
+def of_recipient(status: int, dsn: str, reply: str, verdict: str) -> str:
+    """A recipient's last reply in plain words, by words.Status; empty when there is nothing to explain.
+
+    verdict is the policies' word: what they stalled has not been tried yet, or somebody else holds it.
+    """
+    if status == Status.STALLED and verdict == "stall" and not (dsn or reply):
+        return _STALLED
     if status in _SAID:
         return _SAID[status]
     if status in (Status.DEFERRED, Status.FAILED, Status.RETURNED) and (dsn or reply):

@@ -41,7 +41,7 @@ LEFT JOIN leg l ON l.id = r.leg_id WHERE r.message_id IN ("""
 _PENDING = f"""
 SELECT m.id, {_NODE}, m.node_id, l.queue_id, s.address, a.address, r.address_id, r.direction, r.status,
        m.subject, m.size, r.attempts, r.dsn, r.reply, r.changed, l.queue, l.held,
-       l.id, l.kind, l.arrival, l.next_attempt, l.next_seen
+       l.id, l.kind, l.arrival, l.next_attempt, l.next_seen, r.verdict
 FROM recipient r JOIN message m ON m.id = r.message_id LEFT JOIN node n ON n.id = m.node_id
 LEFT JOIN address s ON s.id = m.sender_id LEFT JOIN address a ON a.id = r.address_id
 LEFT JOIN leg l ON l.id = r.leg_id WHERE """
@@ -126,7 +126,7 @@ def recipient_fields(row: Sequence[Any]) -> dict[str, Any]:
         "attempts": row[7],
         "dsn": row[8],
         "reply": row[9],
-        "reason": reasons.of_recipient(row[4], row[8], row[9]),
+        "reason": reasons.of_recipient(row[4], row[8], row[9], row[5]),
         "changed": row[10],
         "leg_id": row[11],
         "queue_id": row[12] or "",
@@ -178,7 +178,7 @@ def pending_fields(conditions: Iterable[Sql]) -> Iterator[dict[str, Any]]:
             "attempts": row[11],
             "dsn": row[12],
             "reply": row[13],
-            "reason": reasons.of_recipient(row[8], row[12], row[13]),
+            "reason": reasons.of_recipient(row[8], row[12], row[13], row[22]),
             "changed": row[14],
             "queue": "" if row[15] is None else word_of(Queue, row[15]),
             "held": row[16],

@@ -62,6 +62,7 @@ def waiting(limits: tuple[str, ...], *, explained: bool) -> Iterator[Waiting]:
             Recipient.status,
             Recipient.dsn,
             Recipient.reply,
+            Recipient.verdict,
             Recipient.attempts,
         )
         .join(Address, on=(Address.id == Recipient.address_id))
@@ -69,9 +70,9 @@ def waiting(limits: tuple[str, ...], *, explained: bool) -> Iterator[Waiting]:
         .order_by(Recipient.message_id.desc())
         .limit(MOST)
     )
-    for identifier, domain, number, dsn, reply, attempts in rows.tuples():
+    for identifier, domain, number, dsn, reply, verdict, attempts in rows.tuples():
         status = Status(number)
-        reason = explain(status, dsn, reply) if explained else ""
+        reason = explain(status, dsn, reply, verdict) if explained else ""
         yield Waiting(ids.milliseconds_of(identifier) / 1000, domain[::-1], status.word, reason, attempts)
 
 

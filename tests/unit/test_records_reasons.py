@@ -80,10 +80,15 @@ def test_tables_are_complete() -> None:
 
 
 def test_recipients_and_attempts() -> None:
-    assert of_recipient(Status.DELIVERED, "2.0.0", "250 ok") == ""
-    assert of_recipient(Status.QUEUED, "", "") == ""
-    assert "scanned" in of_recipient(Status.STALLED, "", "")
-    assert "no such mailbox" in of_recipient(Status.FAILED, "5.1.1", "550 5.1.1 no")
+    assert of_recipient(Status.DELIVERED, "2.0.0", "250 ok", "accept") == ""
+    assert of_recipient(Status.QUEUED, "", "", "accept") == ""
+    assert "no such mailbox" in of_recipient(Status.FAILED, "5.1.1", "550 5.1.1 no", "accept")
+
+
+def test_what_a_policy_stalled_is_told_from_what_somebody_put_on_hold() -> None:
+    assert "policy" in of_recipient(Status.STALLED, "", "", "stall")
+    for held in (("", "", "accept"), ("", "", ""), ("4.4.1", "connection refused", "stall")):
+        assert "put on hold" in of_recipient(Status.STALLED, *held)
     assert of_delivery(Outcome.SENT, "2.0.0", "250 user unknown") == ""
     assert "(The recipient's address.)" in of_delivery(Outcome.BOUNCED, "5.1.1", "550 5.1.1 no")
 
