@@ -55,6 +55,7 @@ _STATUS_AFTER: dict[int, int] = {
 _STATUS_AFTER = {outcome.real: status.real for outcome, status in _STATUS_AFTER.items()}
 FORWARDED = "forwarded as "  # local(8) so names the queue file that an alias or .forward led to
 _QUEUED_AS = "queued as "
+IN_COPY = "is in this copy"  # the holding service's word for each recipient: postfix-example/master.cf
 _PROBES = ("double-bounce@",)
 PICKUP = "pickup"  # stands where a leg from the network has smtpd's process ID
 MOST_HOLDING = 1_000  # smtpd processes whose client an access table wants held
@@ -174,13 +175,14 @@ class Tracker:
             self._resubmitted(leg, orig_queue_id)
         if self._holding and pid in self._holding:
             for held in self._holding.pop(pid):
-                self._hold(leg, held)
+                self._filtered_leg(leg, held)
 
     def _resubmitted(self, leg: Leg, orig_queue_id: str) -> None:
         """XFORWARD IDENT names the file this one is a copy of: split by our filter, or after another's.
 
         A file on hold is copied when an act concerns some of its recipients only: the first copy is for those
-        that its own lines name, the second one for all others, and the original is deleted.
+        that its own lines name, the second one for all others, and the original is deleted. (A holding
+        service that was set up without `WARN is in this copy` names the first recipient only.)
         """
         parent = self.book.find(orig_queue_id)
         if parent is None:
@@ -414,21 +416,34 @@ class Tracker:
         self.book.accept(leg)
 
     def _filtered(self, event: Filtered) -> None:
-        if event.action not in ("hold", "quarantine", "reject", "discard", "tempfail"):
+        if event.action not in ("hold", "quarantine", "reject", "discard", "tempfail", "warn"):
+            return
+        if event.action == "warn" and event.text != IN_COPY:
             return
         if not event.queue_id:
-            if event.action in ("hold", "quarantine"):
+            if event.action in ("hold", "quarantine", "warn"):
                 if len(self._holding) >= MOST_HOLDING:
                     self._holding.clear()
                 self._holding.setdefault(event.pid, []).append(event)
             return
         leg = self._known(event.queue_id)
-        if leg is None:
-            return
-        if event.action in ("hold", "quarantine"):
+        if leg is not None:
+            self._filtered_leg(leg, event)
+
+    def _filtered_leg(self, leg: Leg, event: Filtered) -> None:
+        if event.action == "warn":
+            self._in_copy(leg, event)
+        elif event.action in ("hold", "quarantine"):
             self._hold(leg, event)
         else:
             self._turned_away(leg, event)
+
+    def _in_copy(self, leg: Leg, event: Filtered) -> None:
+        """Our holding service names a recipient of a copy: lines of holding name the first one only."""
+        known = leg.message.recipients.get(KEYS[event.recipient])
+        if known is not None and known.leg_id is None:
+            known.leg_id, known.dirty = leg.id, True
+            self.book.touch(leg)
 
     def _hold(self, leg: Leg, event: Filtered) -> None:
         """Held by a milter, a header check or an access table. Milter lines name one recipient of several."""

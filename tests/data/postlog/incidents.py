@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import smtplib
 import socket
 import subprocess
@@ -577,3 +578,20 @@ def encrypted_from_the_client_and_later_not(i: Instance) -> None:
     i.send("three@src.example", "ok@far.example")
     i.said(REMOVED, 3)
     i.configure(smtpd_tls_security_level="")
+
+
+@later_incident
+def held_file_divided_two_and_two(i: Instance) -> None:
+    """As an act on two of four recipients does it: two held copies, whose service names every recipient."""
+    four = [f"{name}@far.example" for name in ("one", "two", "three", "four")]
+    i.send("a@src.example", *four, port=i.other_port)
+    original = i.one()
+    for some in (four[1:3], [four[0], four[3]]):
+        with smtplib.SMTP("127.0.0.1", i.copies_port, "mailweir") as client:
+            client.ehlo()
+            client.docmd(f"XFORWARD NAME=origin.example ADDR=192.0.2.1 IDENT={original}")
+            client.sendmail("a@src.example", some, b"Subject: x\r\nMessage-ID: <x@y>\r\n\r\ncopy\r\n")
+    copy = re.findall(rf"(\w+): client=.*orig_queue_id={original}", i.lines())[0]
+    i.command("postsuper", "-d", original)
+    i.command("postsuper", "-d", copy)
+    i.said(f"{copy}: removed")

@@ -75,6 +75,7 @@ class Instance:
         self.server = ScriptedServer()
         self.port = free_port()
         self.other_port = free_port()
+        self.copies_port = free_port()
         self.log = directory / "log" / "mail.log"
 
     def start(self) -> None:
@@ -140,6 +141,10 @@ class Instance:
             f"127.0.0.1:{self.other_port} inet n - n - - smtpd\n"
             "  -o syslog_name=postfix/hold\n"
             "  -o smtpd_recipient_restrictions=static:HOLD,permit_mynetworks,reject\n"
+            "  -o smtpd_authorized_xforward_hosts=127.0.0.0/8\n"
+            f"127.0.0.1:{self.copies_port} inet n - n - - smtpd\n"
+            "  -o syslog_name=postfix/copies\n"
+            "  -o { smtpd_recipient_restrictions = static:{WARN is in this copy}, static:HOLD, permit }\n"
             "  -o smtpd_authorized_xforward_hosts=127.0.0.0/8\n" + SERVICES
         )
         self.command("postfix", "start")
