@@ -240,7 +240,8 @@ class Web:
         0, "reverse proxies in front whose X-Forwarded-For, -Proto and -Host headers are believed", "proxies"
     )
     login_limit: str = setting(
-        "10 per minute", "log-in attempts for one address, and for one name, in each worker process"
+        "10 per minute",
+        "wrong log-ins from one address, and for one name from addresses not known as its user's",
     )
     act_wait: float = setting(
         2.0,

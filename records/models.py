@@ -315,6 +315,24 @@ class User(Table):
         table_name = "web_user"  # USER is a reserved word
 
 
+class LoginThrottle(Table):
+    """How full the bucket of log-in attempts for a name or a client address is; see records/logins.py."""
+
+    name = TextField(primary_key=True)
+    until = DoubleField(index=True)  # when it is empty again
+
+
+class LoginAddress(Table):
+    """A client address from which a user has logged in."""
+
+    user_id = BigIntegerField()
+    address = TextField()
+    last = DoubleField()
+
+    class Meta:
+        primary_key = CompositeKey("user_id", "address")
+
+
 class SavedSearch(Table):
     """A search that a user keeps under a name, on one of the list pages."""
 
@@ -369,6 +387,8 @@ ALL: tuple[type[Table], ...] = (
     Notice,
     Audit,
     User,
+    LoginThrottle,
+    LoginAddress,
     SavedSearch,
     ApiToken,
     Cursor,

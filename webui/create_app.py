@@ -98,7 +98,6 @@ def create_app(config: Config) -> Flask:
     app.teardown_request(close_database)
     csrf.init_app(app)
     csrf.exempt(api.pages)  # it takes tokens, never cookies
-    login.limiter.init_app(app)
     access.init_app(app)
     headers.init_app(app)
     app.jinja_env.globals["saved_searches"] = saved.of

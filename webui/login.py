@@ -1,22 +1,20 @@
-"""Log in and out; guessing is slowed down by address and by name."""
+"""Log in and out; guessing is slowed down by throttle.py."""
 
 from __future__ import annotations
 
+import math
 import time
 
-from flask import Blueprint, current_app, flash, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
-from mailweir.webui import access, accounts, second_factor
+from mailweir.webui import access, accounts, second_factor, throttle
 
 pages = Blueprint("login", __name__)
-limiter = Limiter(get_remote_address, storage_uri="memory://")
 
 
 class LoginForm(FlaskForm):
@@ -27,23 +25,8 @@ class LoginForm(FlaskForm):
     code = StringField("Code", [Length(max=10)])
 
 
-def _limit() -> str:
-    return str(current_app.config["MAILWEIR"].web.login_limit)
-
-
-def _name() -> str:
-    return "name:" + request.form.get("name", "").strip().lower()[:64]
-
-
 @pages.route("/login", methods=["GET", "POST"])
-@limiter.limit(_limit, methods=["POST"], error_message="Too many attempts: wait a minute, then try again.")
-@limiter.limit(
-    _limit,
-    key_func=_name,
-    methods=["POST"],
-    error_message="Too many attempts: wait a minute, then try again.",
-)
-def log_in() -> str | Response | tuple[str, int]:
+def log_in() -> str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
     """The log-in form; a right password leads to where the user wanted to go."""
     target = access.local_path(request.args.get("next"), url_for("overview.show"))
     if g.user is not None:
@@ -51,7 +34,11 @@ def log_in() -> str | Response | tuple[str, int]:
     form = LoginForm()
     if not form.validate_on_submit():
         return render_template("login/form.html", form=form)
-    user = accounts.check((form.name.data or "").strip(), form.password.data or "")
+    attempt = throttle.Attempt((form.name.data or "").strip(), request.remote_addr or "", time.time())
+    if wait := attempt.begin():
+        flash(_("Too many attempts: wait a minute, then try again."), "error")
+        return render_template("login/form.html", form=form), 429, {"Retry-After": str(math.ceil(wait))}
+    user = accounts.check(attempt.name, form.password.data or "")
     if user is None:
         flash(_("Name or password is wrong."), "error")
         return render_template("login/form.html", form=form), 401
@@ -62,6 +49,7 @@ def log_in() -> str | Response | tuple[str, int]:
             return render_template("login/form.html", form=form, factor=True), 401
         user.totp_step = step
         user.save()
+    attempt.succeeded(user)
     access.begin(user)
     return redirect(target)
 

@@ -10,7 +10,8 @@ TABLES = """
 CREATE TABLE login_throttle (name TEXT NOT NULL PRIMARY KEY, until DOUBLE PRECISION NOT NULL) {clustered};
 CREATE INDEX login_throttle_until ON login_throttle (until);
 CREATE TABLE login_address (
-    user_id BIGINT NOT NULL, address TEXT NOT NULL, last DOUBLE PRECISION NOT NULL, PRIMARY KEY (user_id, address)
+    user_id BIGINT NOT NULL, address TEXT NOT NULL, last DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (user_id, address)
 ) {clustered}"""
 
 

@@ -271,7 +271,8 @@ def test_nothing_that_is_sent_shows_or_changes_another_domains_data(pages: Pages
     fields: dict[str, object] = form | {
         "item": items, "reason": "because", "confirmed": "1", "allow": items, "next": "/quarantine?q=x",
         "name": "x.example", "members": f"b@{OWN}", "number": str(marked.other), "password": "secret",
-        "inbound.encrypted": "allow", "pattern": "evil.example", "party": "sender", "entry": f"{FOREIGN} # {MARK}",
+        "inbound.encrypted": "allow", "pattern": "evil.example", "party": "sender",
+        "entry": f"{FOREIGN} # {MARK}",
         "stamp": policy_store.load("domain", marked.other).stamp, "page": "mail_in", "forget": "1",
         "domains": "", "role": "administrator",
     }  # fmt: skip
