@@ -90,7 +90,10 @@ def put(settings: Settings, side: str, typed: dict[str, str], chosen: str) -> st
     rest = without(listed, chosen) if chosen else listed
     if any((one.party, one.key) == (new.party, new.key) for one in rest):
         raise InputError(
-            _("%(entry)s stands in the list already: change that entry.", entry=f"{new.party} {new.pattern}")
+            _(
+                "%(entry)s stands in the list already: change that entry.",
+                entry=" ".join((new.party, new.pattern)),
+            )
         )
     place = listed.index(next(one for one in listed if one not in rest)) if chosen else len(rest)
     store(settings, side, [*rest[:place], new, *rest[place:]])

@@ -13,6 +13,7 @@ from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from mailweir.webui import access, accounts, second_factor, throttle
+from mailweir.webui.text import span
 
 pages = Blueprint("login", __name__)
 
@@ -36,7 +37,7 @@ def log_in() -> str | Response | tuple[str, int] | tuple[str, int, dict[str, str
         return render_template("login/form.html", form=form)
     attempt = throttle.Attempt((form.name.data or "").strip(), request.remote_addr or "", time.time())
     if wait := attempt.begin():
-        flash(_("Too many attempts: wait a minute, then try again."), "error")
+        flash(_("Too many attempts: wait %(time)s, then try again.", time=span(math.ceil(wait))), "error")
         return render_template("login/form.html", form=form), 429, {"Retry-After": str(math.ceil(wait))}
     user = accounts.check(attempt.name, form.password.data or "")
     if user is None:
