@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import smtplib
+import socketserver
+import threading
+from typing import cast
 
 import pytest
 
@@ -87,6 +91,69 @@ def test_when_the_copy_cannot_be_handed_over_the_sender_keeps_the_message(filter
     assert line["verdict"] == "defer"
     assert {one["verdict"] for one in line["recipients"]} == {"defer"}
     assert "127.0.0.1:9" in filtered.said()
+
+
+class Failing(socketserver.ThreadingTCPServer):
+    """A holding service that does all as it should up to one command, and there says what it is told to."""
+
+    allow_reuse_address = daemon_threads = True
+    at, answer = "", b""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), FailingSession)
+
+    def reply(self, session: socketserver.StreamRequestHandler, step: str, good: bytes) -> None:
+        """Answer well, or fail; without an answer the connection ends."""
+        answer = self.answer if step == self.at else good
+        if not answer:
+            raise ConnectionAbortedError
+        session.wfile.write(answer)
+
+
+class FailingSession(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        server = cast("Failing", self.server)
+        with contextlib.suppress(OSError):
+            server.reply(self, "connect", b"220 here\r\n")
+            for line in self.rfile:
+                command = line.split(None, 1)[0].upper().decode()
+                extensions = (
+                    b"250-here\r\n250-SMTPUTF8\r\n250-8BITMIME\r\n250 XFORWARD NAME ADDR HELO IDENT\r\n"
+                )
+                good = {"EHLO": extensions, "DATA": b"354 go on\r\n"}.get(command, b"250 ok\r\n")
+                server.reply(self, command, good)
+                if command == "DATA":
+                    while self.rfile.readline() != b".\r\n":
+                        pass
+                    server.reply(self, "end of data", b"250 ok\r\n")
+
+
+def test_whatever_step_of_the_handing_over_fails_nobody_gets_a_part(filtered: Filtered) -> None:
+    with Failing() as service:
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{service.server_address[1]}"
+        filtered.start(postfix__holding_service=address)
+        filtered.publish(ALLOWED)
+        message = mail("f", files.encrypted_zip(), "f.zip")
+        tried = 0
+        for service.at in ("connect", "EHLO", "XFORWARD", "MAIL", "RCPT", "DATA", "end of data"):
+            for service.answer in (b"451 4.3.0 later\r\n", b"550 5.7.1 never\r\n", b"nonsense\r\n", b""):
+                with pytest.raises(NotAccepted) as deferred:
+                    filtered.send(message, "one@example.org", "two@example.org")
+                assert str(deferred.value).startswith("451 4.3.0 "), (service.at, service.answer)
+                tried += 1
+        service.at, service.answer = "EHLO", b"250 no extension\r\n"
+        with pytest.raises(NotAccepted):
+            filtered.send(message, "one@example.org", "two@example.org")
+        assert filtered.postfix.queue() == [] and filtered.receiver.received() == []
+        assert [line["verdict"] for line in filtered.journal()] == ["defer"] * (tried + 1)
+        service.shutdown()
+    filtered.reload(postfix__holding_service=filtered.postfix.holding_service)
+    filtered.send(message, "one@example.org", "two@example.org")
+    (arrived,) = filtered.receiver.wait_for(1)
+    (held,) = filtered.postfix.queue()
+    waiting = [one["address"] for one in held["recipients"]]
+    assert sorted(arrived.recipients + waiting) == ["one@example.org", "two@example.org"]
 
 
 @pytest.mark.parametrize(
