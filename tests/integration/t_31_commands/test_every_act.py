@@ -183,3 +183,32 @@ def settled(desk: Desk, receiver: Receiver, case: Case) -> bool:
         return other_stays and there == ["deferred"] and tried
     after = {GONE: [], HELD: ["hold"], STAYS: [before]}[case.expected]
     return other_stays and there == after
+
+
+@pytest.mark.parametrize("meanwhile", ["-H", "-d"], ids=["delivered", "deleted"])
+def test_gone_between_click_and_act(desk: Desk, receiver: Receiver, meanwhile: str) -> None:
+    """Whatever was asked for is refused, for a whole message and for one of two, and nothing more happens."""
+    all_ = [case for case in cases(Direction.INBOUND, several=False) if case.state == "stalled"]
+    all_ += [case for case in cases(Direction.INBOUND, several=True) if case.state == "stalled"]
+    for case in all_:
+        case.message = desk.held(*filter(None, (case.meant, case.other)), sender=case.sender)
+        case.queue_id = desk.queue_id(case.message)
+        ask(desk, case)
+    left = desk.held("left@example.org", sender="left@example.com")
+    desk.postfix.command("postsuper", *(word for case in all_ for word in (meanwhile, case.queue_id)))
+    if meanwhile == "-H":
+        desk.postfix.command("postqueue", "-f")
+        receiver.wait_for(len(all_))
+    wait_for(lambda: list(queues(desk)) == [desk.queue_id(left)], "all but one to be gone")
+    desk.work()
+    gone = ("refused", "there is no such message in the queue any more")
+    for case in all_:
+        assert [desk.outcome(command) for command in case.commands] == [gone], case
+    assert list(queues(desk).values()) == [("hold", ("left@example.org",))]
+    served = Counter(address for one in receiver.received() for address in one.recipients)
+    expected = {address for case in all_ for address in (case.meant, case.other) if address}
+    assert desk.scanner.asked == 0
+    if meanwhile == "-H":
+        assert set(served) == expected and sum(served.values()) == 2 * len(TABLE) + len(TABLE)
+    else:
+        assert not served

@@ -14,10 +14,12 @@ import pytest
 
 from mailweir.agent import notice_mail
 from mailweir.agent.notices import Outbox
-from mailweir.config import Notices
+from mailweir.config import Node, Notices
 from mailweir.errors import ConfigError, Unavailable
 from mailweir.policies.scopes import PolicySet, Scope
 from mailweir.records import ids
+from mailweir.records.ingest_memory import DatabaseMemory
+from mailweir.records.ingest_rows import Writer
 from mailweir.records.models import Finding, Message, Notice, Recipient
 from mailweir.records.words import Source
 from tests.harness.desk import Desk, desk_house
@@ -169,6 +171,21 @@ def test_an_unreachable_service_loses_nothing_and_is_not_hammered(
     later(desk, 31)
     assert outbox(desk).send() == 1
     arrived(receiver, 1)
+
+
+def test_each_node_sends_its_own_notices(desk: Desk, receiver: Receiver) -> None:
+    """Several share one database; and one's notices are to the tracker like all that the log told of."""
+    stall(desk, "one@example.org")
+    assert outbox(desk).write(desk.policies) == 1
+    other = Outbox(replace(desk.config, node=Node(number=7)), desk.database, desk.clock)
+    assert other.send() == 0
+    assert Notice.get().attempts == 0
+    assert outbox(desk).send() == 1
+    arrived(receiver, 1)
+    desk.rows(99, "4Zq0001Bx0zKk1", "", POSTMASTER)
+    Message.update(source=Source.NOTICE).where(Message.id == 99).execute()
+    known = DatabaseMemory(Writer(desk.database), 0).leg("4Zq0001Bx0zKk1")
+    assert known and known["message"]["source"] == Source.LOG
 
 
 def test_templates_of_ones_own(desk: Desk, tmp_path: Path) -> None:
