@@ -72,7 +72,12 @@ class Agent:
         self._helper = QueueHelper(config)
         self._ingest = Ingest(database, config.node.number)
         self._journals = Journals(config.journal_dir, self._ingest.position)
-        self._log = follow_log(config.postfix.log, self._ingest.position("log"), opener=self._open_log)
+        self._log = follow_log(
+            config.postfix.log,
+            self._ingest.position("log"),
+            opener=self._open_log,
+            besides=lambda: postconf.of_postsuper(config),
+        )
         self._owed_journals: Mapping[str, Chunk] = {}  # read, but not taken in yet
         self._owed_log: Chunk | None = None  # the same
         self._policies = PolicySet.default()

@@ -7,14 +7,16 @@ Postfix does and mail of the sendmail command, for which no delivery class is to
 from __future__ import annotations
 
 import logging
+import pwd
 import re
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mailweir.config import Config
 from mailweir.errors import Unavailable
+from mailweir.postlog import journald
 
 log = logging.getLogger("mailweir.agent")
 
@@ -95,6 +97,15 @@ def read(config: Config) -> PostfixSettings:
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
         raise Unavailable(f"postconf does not tell Postfix's settings: {error}") from error
     return parse(text, lambda table: _keys(config, table))
+
+
+def of_postsuper(config: Config) -> Sequence[str]:
+    """What matches the instance's own postsuper in systemd's journal. Raises Unavailable."""
+    try:
+        name, owner = _run(config, "postconf", "-hx", "syslog_name", "mail_owner").split()
+        return journald.of_postsuper(name, pwd.getpwnam(owner).pw_uid)
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+        raise Unavailable(f"postconf does not tell Postfix's name in the log: {error}") from error
 
 
 def _keys(config: Config, table: str) -> list[str]:

@@ -10,6 +10,7 @@ import json
 import os
 import select
 import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,22 +22,45 @@ from mailweir.postlog.position import Chunk, Position
 PREFIX = "journald:"
 BLOCK = 1 << 18
 
+Matches = Callable[[], Sequence[str]]
+
+
+def _none() -> Sequence[str]:
+    return ()
+
 
 def follow_log(
-    setting: str, position: Position | None, *, opener: Opener = open_read_only
+    setting: str, position: Position | None, *, opener: Opener = open_read_only, besides: Matches = _none
 ) -> Follower | Journald:
-    """What `postfix.log` names: a file, or journald:UNIT."""
+    """What `postfix.log` names: a file, or journald:UNIT and besides, with those matches, other entries."""
     if setting.startswith(PREFIX):
-        return Journald(setting.removeprefix(PREFIX), position)
+        return Journald(setting.removeprefix(PREFIX), position, besides=besides)
     return Follower(setting, position, opener=opener)
+
+
+def of_postsuper(syslog_name: str, uid: int) -> Sequence[str]:
+    """Matches of what an instance's postsuper says, in whatever unit it runs: the helper's or a shell's.
+
+    The user is Postfix's own, whom postsuper becomes: nobody else can write such an entry. What journald
+    would have to ask the process for (its unit, its program) is not there when that has ended already.
+    """
+    return (f"SYSLOG_IDENTIFIER={syslog_name}/postsuper", f"_UID={uid}")
 
 
 class Journald:
     """Reads a unit's entries as they come, from a position on; used like a Follower."""
 
-    def __init__(self, unit: str, position: Position | None = None, *, program: str = "journalctl") -> None:
-        self.unit = unit
+    def __init__(
+        self,
+        unit: str,
+        position: Position | None = None,
+        *,
+        besides: Matches = _none,
+        program: str = "journalctl",
+    ) -> None:
+        self.unit = unit if "." in unit else f"{unit}.service"
         self.position = position or Position()
+        self._besides = besides
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._rest = b""
@@ -82,9 +106,9 @@ class Journald:
             "--no-pager",
             "-o",
             "json",
-            "-u",
-            self.unit,
             *after,
+            f"_SYSTEMD_UNIT={self.unit}",
+            *(["+", *besides] if (besides := self._besides()) else []),
         ]
         self._rest = b""
         try:

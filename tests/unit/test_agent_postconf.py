@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pwd
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from mailweir.agent.postconf import PostfixSettings, contradiction, parse, read
+from mailweir.agent.postconf import PostfixSettings, contradiction, of_postsuper, parse, read
 from mailweir.config import Config
 from mailweir.config import Postfix as PostfixConfig
+from mailweir.errors import Unavailable
 
 DAY = 86_400.0
 
@@ -48,3 +50,16 @@ def test_domains_that_stand_in_tables_only(tmp_path: Path) -> None:
     found = read(Config(postfix=PostfixConfig(config_directory=str(tmp_path))))
     ours = {"one.example", "two.example", "three.example", "five.example", "mail.example", "localhost"}
     assert found.domains == ours
+
+
+def test_an_instances_own_postsuper_in_systemds_journal(tmp_path: Path) -> None:
+    """Another instance's postsuper speaks of other queue files, and has another name."""
+    (tmp_path / "main.cf").write_text("multi_instance_name = postfix-out\nmail_owner = daemon\n")
+    (tmp_path / "master.cf").touch()
+    matches = of_postsuper(Config(postfix=PostfixConfig(config_directory=str(tmp_path))))
+    assert matches == ("SYSLOG_IDENTIFIER=postfix-out/postsuper", f"_UID={pwd.getpwnam('daemon').pw_uid}")
+
+
+def test_no_postconf_is_something_to_wait_for(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="Postfix's name in the log"):
+        of_postsuper(Config(postfix=PostfixConfig(config_directory=str(tmp_path / "none"))))

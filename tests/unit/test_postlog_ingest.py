@@ -11,7 +11,7 @@ import pytest
 from peewee import Database
 
 from mailweir.errors import Unavailable
-from mailweir.postlog.journald import Journald, as_line
+from mailweir.postlog.journald import Journald, as_line, of_postsuper
 from mailweir.postlog.position import Chunk, Position
 from mailweir.postlog.queue import QueueEntry, QueueRecipient, parse_listing
 from mailweir.postlog.queue_id import arrival_us
@@ -181,7 +181,7 @@ def test_following_systemds_journal(tmp_path: Path) -> None:
     program = tmp_path / "journalctl"
     program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/arguments\ncat {entries}\nexec sleep 60\n')
     program.chmod(0o755)
-    follower = Journald("postfix@-.service", program=str(program))
+    follower = Journald("postfix@-", besides=lambda: of_postsuper("postfix", 102), program=str(program))
     lines: list[bytes] = []
     while len(lines) < 5:
         lines += follower.read(2).lines
@@ -194,4 +194,8 @@ def test_following_systemds_journal(tmp_path: Path) -> None:
     while not again.read(10):
         pass
     again.close()
-    assert "--after-cursor=c4" in (tmp_path / "arguments").read_text().splitlines()[1]
+    first, second = (tmp_path / "arguments").read_text().splitlines()
+    assert first.endswith(
+        " _SYSTEMD_UNIT=postfix@-.service + SYSLOG_IDENTIFIER=postfix/postsuper _UID=102"
+    ), "the queue-helper runs postsuper in its own unit"
+    assert "--after-cursor=c4 _SYSTEMD_UNIT=postfix@-.service" in second and " + " not in second
