@@ -16,7 +16,7 @@ from mailweir.config import Records
 from mailweir.records import ids, texts
 from mailweir.records.migrations.dialect import is_sqlite
 from mailweir.records.sql import numbers
-from mailweir.records.words import PENDING, Queue
+from mailweir.records.words import PENDING, LegKind, Queue
 
 DAY = 86_400
 IDLE_DAYS = 2  # an address may be used again by who remembers its number; Ingest forgets at least once a day
@@ -46,11 +46,11 @@ def purge(database: Database, settings: Records, now: float) -> Purged:
         if settings.keep_days:
             before = _first_id(now - settings.keep_days * DAY)
             messages = step.messages(before)
-            rejects = step.oldest("reject", before)
+            rejects = step.rejects(before)
             step.strays(before)
             addresses = step.idle_addresses()
         if keep := min(filter(None, (settings.keep_days, settings.keep_sessions_days)), default=0):
-            sessions = step.oldest("session", _first_id(now - keep * DAY))
+            sessions = step.sessions(_first_id(now - keep * DAY))
         full = settings.purge_batch
         more = max(messages, sessions, rejects) >= full
         return Purged(messages, sessions, rejects, addresses, more)
@@ -104,25 +104,40 @@ class _Batch:
         self._note_idle(number for number in addresses if number is not None)
         return len(found)
 
-    def oldest(self, table: str, before: int) -> int:
-        """Remove the oldest rows of a table whose IDs are times; returns how many."""
-        found = self._rows(f"SELECT id FROM {table} WHERE id < ? ORDER BY id LIMIT ?", before, self._size)
-        if table == "reject" and is_sqlite(self._database):
+    def rejects(self, before: int) -> int:
+        """Remove the oldest refused attempts; returns how many."""
+        found = self._oldest("reject", "sender_id, recipient_id", before)
+        if is_sqlite(self._database):
             texts.forget_rejects(self._database, [row[0] for row in found])
-        self._run(f"DELETE FROM {table} WHERE id IN ({numbers(row[0] for row in found)})")
+        self._remove("reject", found)
+        return len(found)
+
+    def sessions(self, before: int) -> int:
+        """Remove the oldest recorded conversations; returns how many."""
+        found = self._oldest("session", "NULL, NULL", before)
+        self._remove("session", found)
         return len(found)
 
     def strays(self, before: int) -> None:
         """Remove old attempts and queue files that no message was ever found for."""
-        for table, more in (("delivery", ""), ("leg", f" AND queue = {Queue.GONE:d}")):
-            self._run(
-                f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE message_id IS NULL AND id < ?"
-                f"{more} LIMIT ?)",
-                before,
-                self._size,
-            )
+        lost = "message_id IS NULL"
+        self._remove("delivery", self._oldest("delivery", "address_id, final_id", before, f" AND {lost}"))
+        gone = f" AND {lost} AND queue = {Queue.GONE:d}"
+        self._remove("leg", self._oldest("leg", "NULL, NULL", before, gone))
+
+    def _oldest(self, table: str, addresses: str, before: int, more: str = "") -> list[tuple[Any, ...]]:
+        """ID and two addresses of the oldest rows of a table whose IDs are times."""
+        select = f"SELECT id, {addresses} FROM {table} WHERE id < ?{more} ORDER BY id LIMIT ?"
+        return self._rows(select, before, self._size)
+
+    def _remove(self, table: str, found: list[tuple[Any, ...]]) -> None:
+        self._run(f"DELETE FROM {table} WHERE id IN ({numbers(row[0] for row in found)})")
+        self._note_idle({number for row in found for number in row[1:] if number is not None})
 
     def _note_idle(self, addresses: Iterable[int]) -> None:
+        addresses = list(addresses)
+        if not addresses:
+            return
         self._run(
             "INSERT INTO address_idle (id, since) SELECT x.id, ? FROM address x"
             f" WHERE x.id IN ({numbers(addresses)}) AND {_UNUSED} ON CONFLICT DO NOTHING",
@@ -139,14 +154,27 @@ class _Batch:
         some = numbers(row[0] for row in due)
         if not is_sqlite(self._database):  # wait for whoever has just looked one of them up
             self._rows(f"SELECT id FROM address WHERE id IN ({some}) ORDER BY id FOR UPDATE")
+        tried = self._tried(some)
         unused = [
-            row[0] for row in self._rows(f"SELECT x.id FROM address x WHERE x.id IN ({some}) AND {_UNUSED}")
+            row[0]
+            for row in self._rows(f"SELECT x.id FROM address x WHERE x.id IN ({some}) AND {_UNUSED}")
+            if row[0] not in tried
         ]
         if is_sqlite(self._database):
             texts.forget_addresses(self._database, unused)
         self._run(f"DELETE FROM address WHERE id IN ({numbers(unused)})")
         self._run(f"DELETE FROM address_idle WHERE id IN ({some})")
         return len(unused)
+
+    def _tried(self, some: str) -> set[int]:
+        """Those of the addresses that bounces, notices or address verifications were for: no recipient's."""
+        about = (
+            "SELECT d.address_id FROM leg l CROSS JOIN delivery d"
+            " WHERE d.message_id = l.message_id AND d.leg_id = l.id"
+            f" AND l.kind IN ({LegKind.BOUNCE:d}, {LegKind.NOTICE:d}) AND d.address_id IN ({some})"
+        )
+        verified = f"SELECT address_id FROM delivery WHERE message_id IS NULL AND address_id IN ({some})"
+        return {row[0] for row in self._rows(f"{about} UNION {verified}")}
 
 
 _UNUSED = " AND ".join(
@@ -159,4 +187,4 @@ _UNUSED = " AND ".join(
         ("reject", "recipient_id", "u.recipient_id IS NOT NULL AND "),
     )
 )
-"""An attempt's own address is always a recipient's as well."""
+"""An attempt's own address is a recipient's as well, except for those that _Batch._tried tells."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import peewee
 
 from bench.records_data import DAYS, fill
 from mailweir.config import Records
+from mailweir.postlog.position import Chunk, Position
 from mailweir.records import ids, models, search, texts
 from mailweir.records.filters import Filter
+from mailweir.records.ingest import Ingest
 from mailweir.records.migrations.dialect import is_sqlite
 from mailweir.records.purge import DAY, purge
-from mailweir.records.words import PENDING, Status
+from mailweir.records.words import PENDING, Direction, LegKind, Status
 from tests.integration.t_60_records.reference import Kept
+from tests.unit.postlog_records import in_utc
 
 NOW = 1_795_500_000.0
+LOGS = Path(__file__).parents[2] / "data/postlog"
 TABLES = ("message", "recipient", "leg", "delivery", "finding", "attachment", "session", "address")
 
 
@@ -127,3 +133,59 @@ def test_zero_keeps_everything(database: peewee.Database) -> None:
     before = counts(database)
     assert not purge(database, Records(keep_days=0, keep_sessions_days=0), NOW + 10_000 * DAY).more
     assert counts(database) == before
+
+
+def logged(database: peewee.Database, number: int) -> None:
+    """What an incident's log comes to."""
+    lines = next(LOGS.glob(f"{number:02}-*.log")).read_bytes()
+    with in_utc():
+        taken = Ingest(database, 0)
+        taken.take(log=Chunk(lines, Position(first=str(number), offset=len(lines))), now=NOW)
+
+
+def test_an_address_that_only_notices_or_verifications_name_stays_with_them(
+    database: peewee.Database,
+) -> None:
+    """As that of the postmaster, who once was a message's own recipient too."""
+    logged(database, 49)  # a delay warning
+    logged(database, 53)  # an address verification
+    (notice,) = (
+        models.Delivery.select()
+        .join(models.Leg, on=(models.Leg.id == models.Delivery.leg_id))
+        .where(models.Leg.kind == LegKind.NOTICE)
+    )
+    old = models.Address.create(
+        address="postmaster@own.example", folded="postmaster@own.example", domain_reversed=""
+    )
+    models.Delivery.update(address_id=old.id).where(models.Delivery.id == notice.id).execute()
+    (verified, *_) = models.Delivery.select().where(models.Delivery.message_id.is_null())
+    key = ids.first_id(int((NOW - 400 * DAY) * 1000))
+    models.Message.insert(id=key, node_id=0, source=1, sender_id=old.id).execute()
+    for number in {old.id, verified.address_id}:
+        models.Recipient.insert(
+            message_id=key, address_id=number, direction=Direction.INBOUND, status=Status.DELIVERED
+        ).execute()
+    models.Recipient.delete().where(
+        models.Recipient.address_id == verified.address_id, models.Recipient.message_id != key
+    ).execute()
+    models.Message.update(sender_id=old.id).where(models.Message.id == key).execute()
+    settings = Records(keep_days=350, purge_batch=50)
+    assert purge(database, settings, NOW).messages == 1
+    while purge(database, settings, NOW + 3 * DAY).addresses:
+        pass
+    known = {row.id for row in models.Address.select()}
+    assert {old.id, verified.address_id} <= known
+    assert "postmaster@own.example" in {row.recipient for row in search.delivery(Filter(), limit=100)}
+
+
+def test_addresses_of_refusals_and_verifications_go_with_them(database: peewee.Database) -> None:
+    logged(database, 54)  # refusals
+    logged(database, 53)
+    assert models.Reject.select().exists() and models.Delivery.select().exists()
+    models.Recipient.update(status=Status.DELIVERED).execute()
+    settings = Records(keep_days=1, purge_batch=50)
+    purge_all(database, settings, NOW + 400 * DAY)
+    assert models.Address.select().exists()
+    while purge(database, settings, NOW + 403 * DAY).addresses:
+        pass
+    assert not models.Address.select().exists() and not models.Reject.select().exists()
