@@ -39,6 +39,7 @@ class Node(Table):
     name = TextField()
     seen = DoubleField(default=0)  # when its agent last reported
     health = TextField(default="{}")  # JSON: lag, counts of lines, clamd, helper, disk
+    key = TextField(default="")  # with which passwords for its agent are sealed (agent/sealed.py)
 
 
 class Address(Table):
@@ -268,6 +269,13 @@ class Command(Table):
     result = TextField(default="")  # in words, for the page
 
 
+class Sealed(Table):
+    """The password of an Unlock, readable for the agent of its node alone; gone once that has taken it."""
+
+    command_id = BigIntegerField(primary_key=True)
+    box = BlobField()
+
+
 class Notice(Table):
     """A notice to be mailed: the outbox, so that each goes out exactly once."""
 
@@ -384,6 +392,7 @@ ALL: tuple[type[Table], ...] = (
     Policy,
     AllowEntry,
     Command,
+    Sealed,
     Notice,
     Audit,
     User,
