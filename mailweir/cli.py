@@ -42,6 +42,10 @@ COMMANDS = {
     "config": "mailweir.cli:config_",
 }
 
+# what works with --server, by the API of the pages there
+REMOTE = ("mail-in", "pending", "rejected", "delivery", "quarantine", "show", "session")
+SERVER = "mailweir.server"  # where a command finds what --server and --token-file said
+
 
 class _Lazy(click.Group):
     """A group that imports a sub-command's room when the sub-command is used."""
@@ -65,9 +69,25 @@ class _Lazy(click.Group):
     type=click.Path(path_type=Path, dir_okay=False),
     help=f"The settings file; default {config.DEFAULT_FILE}, or what {config.ENV_FILE} names.",
 )
+@click.option(
+    "--server", metavar="URL", help="Ask the pages of another machine instead of the database here."
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file with an API token for that server; nobody but you may read it.",
+)
 @click.pass_context
-def mailweir(context: click.Context, path: Path | None) -> None:
+def mailweir(context: click.Context, path: Path | None, server: str | None, token_file: Path | None) -> None:
     """Stalls mail that cannot be scanned, and shows what became of every message."""
+    if (server is None) != (token_file is None):
+        raise click.UsageError("--server and --token-file belong together")
+    if server and context.invoked_subcommand not in REMOTE:
+        raise click.UsageError(
+            f"{context.invoked_subcommand} works only where Mailweir runs; with --server there are "
+            f"{', '.join(REMOTE)}"
+        )
+    context.meta[SERVER] = (server, token_file) if server else None
     context.obj = config.load(path) if context.invoked_subcommand != "config" else None
 
 

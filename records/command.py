@@ -12,16 +12,18 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from mailweir.config import Config
 from mailweir.errors import InputError
-from mailweir.records import command_print, db, export, ids, schema, search
+from mailweir.records import command_print, db, export, ids, remote, schema, search, views_read
 from mailweir.records.filters import FIELDS, REJECTED_FIELDS, Filter
+from mailweir.records.views import per_recipient
 
 PAGE = 500  # rows that are read, and printed, at a time
+V = TypeVar("V")
 
 _OPTIONS = (
     ("--from", "--sender", "from", "Sender: an address, part of one, @domain, .domain for subdomains too."),
@@ -50,7 +52,8 @@ _REJECTED_OPTIONS = (
 
 
 def _filters(function: Callable[..., None], known: tuple[str, ...] = FIELDS) -> click.Command:
-    """Make a command that takes the known filters, --all, --limit and --json; function gets a Filter."""
+    """Make a command that takes the known filters, --all, --limit and --json; function gets a Filter and
+    the server to ask instead of the database."""
 
     @click.pass_obj
     def run(config: Config, /, words: tuple[str, ...], **values: Any) -> None:
@@ -60,8 +63,10 @@ def _filters(function: Callable[..., None], known: tuple[str, ...] = FIELDS) -> 
         assert zone is not None
         fields = {name.replace("_", "-"): value for name, value in values.items() if value is not None}
         wanted = search.parse(" ".join(words), now=now, zone=zone, also=fields, known=known)
-        db.connect(config)
-        function(wanted, None if every else limit, as_json)
+        there = _server()
+        if there is None:
+            db.connect(config)
+        function(wanted, None if every else limit, as_json, there)
 
     command: Callable[..., None] = run
     command = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(command)
@@ -74,6 +79,12 @@ def _filters(function: Callable[..., None], known: tuple[str, ...] = FIELDS) -> 
         command = click.option(*names, metavar="TEXT", help=text)(command)
     command = click.argument("words", nargs=-1, metavar="[SEARCH]...")(command)
     return click.command(function.__name__.replace("_", "-"), help=function.__doc__)(command)
+
+
+def _server() -> remote.Server | None:
+    """The server that the command line names; None: the database here is asked."""
+    given = click.get_current_context().meta.get("mailweir.server")
+    return remote.server(*given) if given else None
 
 
 def _rows(ask: Callable[..., search.Page[Any]], wanted: Filter, limit: int | None) -> Iterator[Any]:
@@ -99,13 +110,23 @@ def _print(
         command_print.table(rows, columns, PAGE)
 
 
+def _recipients(messages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Messages as the API gives them, a row for each recipient that the filter asked for."""
+    for message in messages:
+        for recipient in message.pop("recipients"):
+            if recipient["matched"]:
+                yield per_recipient(message, recipient)
+
+
 @_filters
-def mail_in(wanted: Filter, limit: int | None, as_json: bool) -> None:
+def mail_in(wanted: Filter, limit: int | None, as_json: bool, there: remote.Server | None) -> None:
     """Messages that entered, newest first: a row for each recipient.
 
     SEARCH is what the page's search box takes: words, and terms such as from:anna@ status:deferred.
     """
-    if limit is None and export.is_whole(wanted):
+    if there:
+        rows = _recipients(there.rows("mail-in", wanted, limit))
+    elif limit is None and export.is_whole(wanted):
         rows = export.mail_in(wanted)
     else:
         found = _rows(search.mail_in, wanted, limit)
@@ -115,17 +136,23 @@ def mail_in(wanted: Filter, limit: int | None, as_json: bool) -> None:
 
 
 @_filters
-def quarantine(wanted: Filter, limit: int | None, as_json: bool) -> None:
+def quarantine(wanted: Filter, limit: int | None, as_json: bool, there: remote.Server | None) -> None:
     """Stalled mail, newest first: a row for each recipient, with what was found in it."""
-    rows = (row for message in _rows(search.quarantine, wanted, limit) for row in message.per_recipient())
+    if there:
+        rows = _recipients(there.rows("quarantine", wanted, limit))
+    else:
+        found = _rows(search.quarantine, wanted, limit)
+        rows = (row for message in found for row in message.per_recipient())
     columns = ("time", "direction", "status", "sender", "recipient", "subject", "findings", "mail_in_id")
     _print(rows, limit, as_json, columns)
 
 
 @_filters
-def pending(wanted: Filter, limit: int | None, as_json: bool) -> None:
+def pending(wanted: Filter, limit: int | None, as_json: bool, there: remote.Server | None) -> None:
     """Mail that is filtering, stalled, queued or deferred: a row for each recipient."""
-    if limit is None and export.is_whole(wanted):
+    if there:
+        rows = there.rows("pending", wanted, limit)
+    elif limit is None and export.is_whole(wanted):
         rows = export.pending(wanted)
     else:
         rows = (row.as_dict() for row in _rows(search.pending, wanted, limit))
@@ -146,9 +173,11 @@ def pending(wanted: Filter, limit: int | None, as_json: bool) -> None:
 
 
 @_filters
-def delivery(wanted: Filter, limit: int | None, as_json: bool) -> None:
+def delivery(wanted: Filter, limit: int | None, as_json: bool, there: remote.Server | None) -> None:
     """Attempts to deliver, newest first."""
-    if limit is None and export.is_whole(wanted):
+    if there:
+        rows = there.rows("delivery", wanted, limit)
+    elif limit is None and export.is_whole(wanted):
         rows = export.delivery(wanted)
     else:
         rows = (row.as_dict() for row in _rows(search.delivery, wanted, limit))
@@ -168,14 +197,33 @@ def delivery(wanted: Filter, limit: int | None, as_json: bool) -> None:
 
 
 @functools.partial(_filters, known=REJECTED_FIELDS)
-def rejected(wanted: Filter, limit: int | None, as_json: bool) -> None:
+def rejected(wanted: Filter, limit: int | None, as_json: bool, there: remote.Server | None) -> None:
     """Attempts that Postfix refused before there was a message, newest first."""
-    if limit is None and export.is_whole(wanted):
+    if there:
+        rows = there.rows("rejected", wanted, limit)
+    elif limit is None and export.is_whole(wanted):
         rows = export.rejected(wanted)
     else:
         rows = (row.as_dict() for row in _rows(search.rejected, wanted, limit))
     columns = ("time", "stage", "client_name", "client_ip", "helo", "sender", "recipient", "reply")
     _print(rows, limit, as_json, columns)
+
+
+def _view(
+    config: Config, path: str, identifier: str, kind: type[V], here: Callable[[], V | None]
+) -> V | None:
+    """One message or session, of the server that the command line names or of the database here."""
+    there = _server()
+    if there is None:
+        db.connect(config)
+        return here()
+    values = there.get(f"{path}/{identifier}")
+    return None if values is None else views_read.read(kind, values)
+
+
+def _message(identifier: str) -> search.MessageView | None:
+    key = search.find(identifier)
+    return None if key is None else search.message(key)
 
 
 @click.command()
@@ -184,9 +232,7 @@ def rejected(wanted: Filter, limit: int | None, as_json: bool) -> None:
 @click.pass_obj
 def show(config: Config, identifier: str, as_json: bool) -> None:
     """Everything known of one message; ID is its Mail In ID, a queue ID or its Message-ID."""
-    db.connect(config)
-    key = search.find(identifier)
-    found = None if key is None else search.message(key)
+    found = _view(config, "messages", identifier, search.MessageView, lambda: _message(identifier))
     if found is None:
         raise InputError(
             f"no message is known by {identifier[:80]!r}; `mailweir mail-in` lists the newest, with their IDs"
@@ -206,8 +252,9 @@ def session(config: Config, identifier: str, as_json: bool) -> None:
 
     Where Postfix recorded none, it is put together from the log's line about the attempt, and labelled so.
     """
-    db.connect(config)
-    found = search.session(ids.from_text(identifier))
+    found = _view(
+        config, "sessions", identifier, search.SessionView, lambda: search.session(ids.from_text(identifier))
+    )
     if found is None:
         raise InputError(
             f"no session is known by {identifier[:80]!r}; `mailweir show` names a message's sessions"

@@ -103,12 +103,13 @@ def rejected() -> Response:
     return answer(search.rejected, "rejected")
 
 
-@pages.get("/messages/<identifier>")
+@pages.get("/messages/<path:identifier>")  # a Message-ID may have a slash in it
 def message(identifier: str) -> Response:
-    """All that is known of one message."""
-    view = search.message(ids.from_text(identifier), domains=access.domains(g.user) or None)
+    """All that is known of one message, by its Mail In ID, a queue ID or its Message-ID."""
+    key = search.find(identifier)
+    view = None if key is None else search.message(key, domains=access.domains(g.user) or None)
     if view is None:
-        abort(404, "There is no message with this Mail In ID, or it is not yours to see.")
+        abort(404, "There is no message by this name, or it is not yours to see.")
     return jsonify(view.as_dict())
 
 

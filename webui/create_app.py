@@ -86,6 +86,7 @@ def create_app(config: Config) -> Flask:
         MAX_CONTENT_LENGTH=MAX_REQUEST,
         MAX_FORM_PARTS=MAX_PARTS,
     )
+    app.json.sort_keys = False  # type: ignore[attr-defined] # in the order in which the commands print them
     text.init_app(app)  # first: it sets how Jinja is made
     language.init_app(app)
     if config.web.proxies:
