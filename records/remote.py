@@ -1,4 +1,4 @@
-"""Asks another machine's /api/v1 what the looking commands else ask the database: `mailweir --server`.
+"""Asks another machine's /api/v1 what the commands else ask the database here: `mailweir --server`.
 
 The token comes from a file, goes to that server alone and is never printed; a server that redirects elsewhere,
 or that would have it in the clear over a network, does not get it.

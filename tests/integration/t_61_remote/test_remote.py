@@ -149,9 +149,10 @@ def test_show_and_session_are_the_same_by_any_name(here: Here) -> None:
 def test_every_field_of_a_search_reaches_the_server() -> None:
     given = {
         "from": "anna@", "to": ".example.org", "subject": "a b", "text": '"two words" x', "ip": "1.2.",
-        "status": "deferred,failed,sent", "direction": "inbound,internal", "queue": "4Zq", 
-        "id": ids.to_text(5), "message-id": "<a/b@x>", "file": "x.zip", "verdict": "stall", "before": "2026-11-24T16:05",
-        "after": "2026-11-20", "node": "0", "client": "mx.", "helo": "h", "code": "5.7",
+        "status": "deferred,failed,sent", "direction": "inbound,internal", "queue": "4Zq",
+        "id": ids.to_text(5), "message-id": "<a/b@x>", "file": "x.zip", "verdict": "stall",
+        "before": "2026-11-24T16:05", "after": "2026-11-20", "node": "0", "client": "mx.", "helo": "h",
+        "code": "5.7",
     }  # fmt: skip
     assert set(given) == {*FIELDS, *REJECTED_FIELDS}
     for known in (FIELDS, REJECTED_FIELDS):
