@@ -1,7 +1,7 @@
-"""Asks another machine's /api/v1 what the commands else ask the database here: `mailweir --server`.
+"""Asks another machine's /api/v1 what commands else ask the database here: `mailweir --server`.
 
-The token comes from a file, goes to that server alone and is never printed; a server that redirects elsewhere,
-or that would have it in the clear over a network, does not get it.
+The token comes from a file, goes to that server alone and is never printed; a server that redirects
+elsewhere, or that would have it in the clear over a network, does not get it.
 """
 
 from __future__ import annotations
