@@ -51,7 +51,11 @@ def document() -> dict[str, Any]:
         paths[f"/{name}"] = {"get": _operation(name, summary, page, _list_parameters(known))}
     paths["/messages/{identifier}"] = {
         "get": _operation(
-            "message", "All of one message", _schema(search.MessageView, schemas), [_path()], 404
+            "message",
+            "All of one message, by its Mail In ID, a queue ID or its Message-ID",
+            _schema(search.MessageView, schemas),
+            [_path()],
+            404,
         )
     }
     paths["/sessions/{identifier}"] = {
