@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": "mailweir.postlog.doctor:doctor",
     "mail-in": "mailweir.records.command:mail_in",
     "pending": "mailweir.records.command:pending",
+    "pending-groups": "mailweir.records.command:pending_groups",
     "rejected": "mailweir.records.command:rejected",
     "delivery": "mailweir.records.command:delivery",
     "quarantine": "mailweir.records.command:quarantine",
@@ -43,7 +44,7 @@ COMMANDS = {
 }
 
 # what works with --server, by the API of the pages there
-REMOTE = ("mail-in", "pending", "rejected", "delivery", "quarantine", "show", "session")
+REMOTE = ("mail-in", "pending", "pending-groups", "rejected", "delivery", "quarantine", "show", "session")
 SERVER = "mailweir.server"  # where a command finds what --server and --token-file said
 
 

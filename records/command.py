@@ -18,7 +18,7 @@ import click
 
 from mailweir.config import Config
 from mailweir.errors import InputError
-from mailweir.records import command_print, db, export, ids, remote, schema, search, views_read
+from mailweir.records import command_print, db, export, groups, ids, remote, schema, search, views_read
 from mailweir.records.filters import FIELDS, REJECTED_FIELDS, Filter
 from mailweir.records.views import per_recipient
 
@@ -170,6 +170,21 @@ def pending(wanted: Filter, limit: int | None, as_json: bool, there: remote.Serv
         "reason",
     )
     _print(rows, limit, as_json, columns)
+
+
+@click.command("pending-groups")
+@click.option("--by", type=click.Choice(groups.BY), default="destination", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_obj
+def pending_groups(config: Config, by: str, as_json: bool) -> None:
+    """Why so many wait: pending recipients counted by destination, reason or status, the most first."""
+    there = _server()
+    if there:
+        rows = iter(there.listed("pending/groups", "groups", {"by": by}))
+    else:
+        db.connect(config)
+        rows = (row.as_dict() for row in groups.grouped(by, ())[0])
+    _print(rows, None, as_json, ("recipients", "name", "status", "oldest", "newest", "attempts"))
 
 
 @_filters

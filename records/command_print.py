@@ -22,7 +22,8 @@ _UNBOUND = 100_000  # columns of what is not a terminal: a pipe gets whole lines
 _COLOURS = {"stalled": "red", "failed": "red", "bounced": "red", "deferred": "yellow", "delivered": "green"}
 _TITLES = {"mail_in_id": "Mail In ID", "client_ip": "Client IP", "client_name": "Client", "helo": "HELO"}
 _TOLD_BY = {"log": "the log alone: no filter saw it", "notice": "Mailweir itself, which sent this notice"}
-_RIGHT = ("size", "attempts", "delay")
+_RIGHT = ("recipients", "size", "attempts", "delay")
+_TIMES = ("time", "oldest", "newest")
 _TIMES_TO_COME = ("next_attempt", "returned")
 _KEPT_WHOLE = (
     *_TIMES_TO_COME,
@@ -72,7 +73,7 @@ def _cell(row: dict[str, Any], name: str) -> Text:
     value = row[name]
     if name == "findings":
         return Text(visible(", ".join(f"{found['kind']} {found['part']}" for found in value)))
-    if name == "time":
+    if name in _TIMES:
         return Text(local(value))
     if name in _TIMES_TO_COME:
         return Text(local(value) if value else "unknown")

@@ -9,7 +9,7 @@ from mailweir.records.words import Status
 Domains = tuple[str, ...]  # that a user is limited to; none: no limit
 
 
-def _of(select: str, domains: Domains, joins: str = "") -> Sql:
+def of(select: str, domains: Domains, joins: str = "") -> Sql:
     """A selection from the recipients `r` that may be seen, up to and with WHERE and its first condition."""
     if not domains:
         return Sql(f"{select} FROM recipient r {joins} WHERE 1 = 1")
@@ -19,7 +19,7 @@ def _of(select: str, domains: Domains, joins: str = "") -> Sql:
 
 def by_status(low: int, high: int, domains: Domains) -> list[tuple[int, int, int]]:
     """Direction, status and number of the recipients of the messages in a range of IDs."""
-    select = _of("SELECT r.direction, r.status, count(*)", domains)
+    select = of("SELECT r.direction, r.status, count(*)", domains)
     found = rows(
         select + Sql("AND r.message_id >= ? AND r.message_id < ? GROUP BY r.direction, r.status", (low, high))
     )
@@ -28,7 +28,7 @@ def by_status(low: int, high: int, domains: Domains) -> list[tuple[int, int, int
 
 def waiting(status: Status, domains: Domains, most: int) -> tuple[int, int | None]:
     """How many recipients have that status, `most` at the most, and the ID of the oldest one's message."""
-    mine = _of("SELECT r.message_id AS id", domains) + Sql(f"AND r.status <> 5 AND r.status = {status:d}")
+    mine = of("SELECT r.message_id AS id", domains) + Sql(f"AND r.status <> 5 AND r.status = {status:d}")
     count = one(Sql(f"SELECT count(*) FROM ({mine.text} LIMIT {most}) c", mine.values))
     oldest = one(mine + Sql("ORDER BY r.message_id LIMIT 1")) if count and count[0] else None
     return (count[0] if count else 0), (oldest[0] if oldest else None)
@@ -37,7 +37,7 @@ def waiting(status: Status, domains: Domains, most: int) -> tuple[int, int | Non
 def newest(status: Status, first: int, domains: Domains, most: int) -> list[tuple[str, str, str]]:
     """DSN, reply and reversed destination domain of the newest recipients with that status from an ID on."""
     joins = "JOIN address a ON a.id = r.address_id"
-    select = _of("SELECT r.dsn, r.reply, a.domain_reversed", domains, joins)
+    select = of("SELECT r.dsn, r.reply, a.domain_reversed", domains, joins)
     wanted = f"AND r.status <> 5 AND r.status = {status:d} AND r.message_id >= ?"
     found = rows(select + Sql(f"{wanted} ORDER BY r.message_id DESC LIMIT {most}", (first,)))
     return [(row[0], row[1], row[2]) for row in found]

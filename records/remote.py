@@ -52,13 +52,22 @@ class Server:
         """The rows of one of the lists, page by page, as the API gives them."""
         query = as_fields(wanted) | {"limit": str(PAGE if limit is None else min(limit, PAGE))}
         while True:
-            page = self.get(name, query)
-            if page is None or not isinstance(page.get("rows"), list):
-                raise self._no_mailweir()
+            page = self._page(name, "rows", query)
             yield from page["rows"]
             if not page.get("next"):
                 return
             query["below"] = str(page["next"])
+
+    def listed(self, path: str, name: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        """One answer's list of that name."""
+        found: list[dict[str, Any]] = self._page(path, name, query)[name]
+        return found
+
+    def _page(self, path: str, name: str, query: Mapping[str, str]) -> dict[str, Any]:
+        page = self.get(path, query)
+        if page is None or not isinstance(page.get(name), list):
+            raise self._no_mailweir()
+        return page
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         """One answer; None when there is nothing by that name. Raises InputError and Unavailable."""

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from mailweir.agent.request import ACTS
 from mailweir.errors import InputError, MailweirError
-from mailweir.records import ids, search
+from mailweir.records import groups, ids, search
 from mailweir.records.models import ApiToken, User
 from mailweir.webui import access, acts, api_document, asked, session
 from mailweir.webui.profile import digest
@@ -83,6 +83,16 @@ def mail_in() -> Response:
 def pending() -> Response:
     """Recipients that are on their way."""
     return answer(search.pending)
+
+
+@pages.get("/pending/groups")
+def pending_groups() -> Response:
+    """The same in groups: why so many wait."""
+    by = request.args.get("by", "destination")
+    if by not in groups.BY:
+        raise InputError(f"by must be one of {', '.join(groups.BY)}")
+    found, count, complete = groups.grouped(by, access.domains(g.user))
+    return jsonify(groups=[row.as_dict() for row in found], recipients=count, complete=complete)
 
 
 @pages.get("/delivery")

@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mailweir import __version__
 from mailweir.agent.request import ACTS
-from mailweir.records import search
+from mailweir.records import groups, search
 from mailweir.records.filters import FIELDS, REJECTED_FIELDS
 from mailweir.webui import acts
 
@@ -49,6 +49,7 @@ def document() -> dict[str, Any]:
             },
         }
         paths[f"/{name}"] = {"get": _operation(name, summary, page, _list_parameters(known))}
+    paths["/pending/groups"] = {"get": _groups(schemas)}
     paths["/messages/{identifier}"] = {
         "get": _operation(
             "message",
@@ -80,6 +81,20 @@ def document() -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _groups(schemas: dict[str, Any]) -> dict[str, Any]:
+    page = {
+        "type": "object",
+        "required": ["groups", "recipients", "complete"],
+        "properties": {
+            "groups": {"type": "array", "items": _schema(groups.GroupRow, schemas)},
+            "recipients": {"type": "integer"},
+            "complete": {"type": "boolean", "description": "false: there are more, these are the newest"},
+        },
+    }
+    by = {"name": "by", "in": "query", "schema": {"type": "string", "enum": list(groups.BY)}}
+    return _operation("pendingGroups", "What waits for the same thing, the most first", page, [by])
 
 
 def _operation(

@@ -15,11 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 
-from peewee import SQL
-
 from mailweir.records import figures, ids, reasons
 from mailweir.records.figures import Domains
-from mailweir.records.models import Recipient
 from mailweir.records.words import PENDING, Direction, Status
 
 DAYS = 30
@@ -29,9 +26,6 @@ SOON = 5.0  # seconds for which reasons, destinations and pending counts are goo
 MOST = 10_000  # pending recipients counted one by one; more are shown as "10,000+"
 MOST_KEPT = 40 * DAYS  # days' counts of all zones and limits that one worker keeps
 SAMPLE = 1_000  # newest failed and deferred recipients looked at for reasons and destinations
-
-# Written out, not passed as a value, so that both databases see that the index of all but delivered serves.
-RARE = Recipient.status != SQL(str(int(Status.DELIVERED)))
 
 Counts = Counter[tuple[Direction, Status]]
 

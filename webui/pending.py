@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import time
 
 from flask import Blueprint, Response, abort, current_app, g, render_template, request
 
 from mailweir.agent.lifetimes import in_last_part
 from mailweir.config import Config
-from mailweir.records import search
-from mailweir.webui import access, acts, asked, groups, table_file
+from mailweir.records import groups, search
+from mailweir.webui import access, acts, asked, table_file
 
 pages = Blueprint("pending", __name__)
+SHOWN = 100  # groups
 COLUMNS = (
     "mail_in_id", "time", "node", "queue_id", "queue", "direction", "status", "sender", "recipient",
     "reason", "dsn", "reply", "attempts", "next_attempt", "returned", "subject", "size",
@@ -46,17 +46,15 @@ def grouped() -> str:
     by = request.args.get("by", "destination")
     if by not in groups.BY:
         abort(404)
-    found = groups.waiting(access.domains(g.user), explained=by == "reason")
-    rows = list(itertools.islice(found, groups.MOST))
-    bundles = groups.bundle(rows, by)
+    found, count, complete = groups.grouped(by, access.domains(g.user))
     return render_template(
         "pending/groups.html",
         by=by,
         choices=groups.BY,
-        bundles=bundles[: groups.SHOWN],
-        left_out=max(0, len(bundles) - groups.SHOWN),
-        count=len(rows),
-        complete=len(rows) < groups.MOST,
+        groups=found[:SHOWN],
+        left_out=max(0, len(found) - SHOWN),
+        count=count,
+        complete=complete,
         now=time.time(),
     )
 

@@ -10,7 +10,7 @@ import peewee
 import pytest
 
 from bench.records_data import fill
-from mailweir.records import figures, next_attempts
+from mailweir.records import figures, groups, next_attempts, reasons
 from mailweir.records.models import Address, Leg, Message, Recipient
 from mailweir.records.words import PENDING, Direction, Queue, Status
 
@@ -54,6 +54,27 @@ def test_counts_are_those_of_every_row(seen: Any, domains: figures.Domains) -> N
     found = figures.with_findings(0, domains, 1_000_000)
     assert found == sorted(set(found), reverse=True) and set(found) <= stalled
     assert set(found) == {n for n in figures.with_findings(0, (), 1_000_000) if n in stalled}
+
+
+@pytest.mark.parametrize("domains", LIMITS)
+@pytest.mark.parametrize("by", groups.BY)
+def test_groups_are_those_of_every_row(seen: Any, by: str, domains: figures.Domains) -> None:
+    waiting = [row for row in seen(domains) if row.status in PENDING]
+    address = {row.id: row.address for row in Address.select()}
+    names: Counter[str] = Counter()
+    for row in waiting:
+        status = Status(row.status)
+        reason = reasons.of_recipient(status, row.dsn, row.reply, row.verdict) or status.word
+        domain = address[row.address_id].rpartition("@")[2]
+        names[{"destination": domain, "reason": reason, "status": status.word}[by]] += 1
+    found, count, complete = groups.grouped(by, domains)
+    assert (count, complete) == (len(waiting), True)
+    counted: Counter[str] = Counter()
+    for group in found:
+        counted[group.name] += group.recipients
+        assert 0 < group.oldest <= group.newest <= NOW + 86_400
+    assert counted == names
+    assert [group.recipients for group in found] == sorted((g.recipients for g in found), reverse=True)
 
 
 def test_next_attempts_are_kept_and_forgotten(database: peewee.Database, seen: Any) -> None:

@@ -119,6 +119,15 @@ def test_lists_are_the_same_as_on_the_server(here: Here, name: str, options: tup
     assert not (here.directory / "nothing").exists(), "no database is made where none is asked"
 
 
+@pytest.mark.parametrize("by", ["destination", "reason", "status"])
+def test_groups_are_the_same(here: Here, by: str) -> None:
+    for form in ((), ("--json",)):
+        command = ("pending-groups", "--by", by, *form)
+        local, distant = (here.run(*command, there=there) for there in (False, True))
+        assert distant.output == local.output, distant.exception
+        assert local.output.count("\n") >= 2
+
+
 def test_a_search_of_many_pages_is_the_same(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     local = here.run("delivery", "--all", "--json", there=False).output
     monkeypatch.setattr(remote, "PAGE", 4)
