@@ -123,6 +123,7 @@ def unlock(config: Config, mail_in_id: str, recipient: str | None, password_stdi
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True)
+    db.connect(config)
     found = ask_unlock(
         config,
         message_id=ids.from_text(mail_in_id),

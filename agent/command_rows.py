@@ -12,12 +12,12 @@ from peewee import Database
 from mailweir.agent.divide import Halves
 from mailweir.agent.queue import BATCH
 from mailweir.records import audit
-from mailweir.records.models import Command
+from mailweir.records.models import Command, Sealed
 from mailweir.records.text import storable
 from mailweir.records.words import CommandState
 
 OPEN = (CommandState.REQUESTED, CommandState.RUNNING)
-_SCANNING = ("retry",)  # acts that may take a scan, and so wait for a place
+_SCANNING = ("retry", "unlock")  # acts that may take a scan, and so wait for a place
 
 
 def one_each(commands: Sequence[Command]) -> list[list[Command]]:
@@ -50,7 +50,9 @@ class CommandRows:
             Command.node_id == self._node, Command.state == CommandState.REQUESTED
         )
         quick = requested.where(Command.action.not_in(_SCANNING)).order_by(Command.id).limit(4 * BATCH)
-        slow = requested.where(Command.action.in_(_SCANNING)).order_by(Command.id).limit(room)
+        slow = requested.where(Command.action.in_(_SCANNING))
+        # Somebody waits for an Unlock before a page; many a Retry comes in bulk.
+        slow = slow.order_by(Command.action.desc(), Command.id).limit(room)
         chosen: dict[str, Command] = {}
         for command in sorted([*quick, *slow], key=lambda one: int(one.id)):
             if len(chosen) < BATCH:
@@ -92,15 +94,12 @@ class CommandRows:
             Command.arrival == command.arrival,
         ).execute()
 
-    def ended(self, numbers: Sequence[int]) -> list[Command] | None:
-        """The commands of those numbers as they ended; None while one of them is not through."""
-        rows = list(Command.select().where(Command.id.in_(list(numbers))).order_by(Command.id))
-        return None if any(row.state in OPEN for row in rows) else rows
-
     def finish(self, results: Sequence[tuple[Command, CommandState, str]]) -> None:
         """Record what truly happened, together with its lines in the audit trail."""
         now = self._clock()
         with self._database.atomic():
+            if unlocks := [command.id for command, _, _ in results if command.action == "unlock"]:
+                Sealed.delete().where(Sealed.command_id.in_(unlocks)).execute()
             alike: dict[tuple[CommandState, str], list[int]] = {}
             for command, state, result in results:
                 alike.setdefault((state, result), []).append(command.id)

@@ -7,7 +7,6 @@ read again, and a command that an earlier agent left running is first checked ag
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from types import MappingProxyType
@@ -19,10 +18,9 @@ from mailweir.agent.aim import Aim, Job, Stays, target_of, was_held
 from mailweir.agent.command_rows import CommandRows, one_each
 from mailweir.agent.divide import Divider, Halves, read_note
 from mailweir.agent.queue import Outcome, QueueHelper
-from mailweir.agent.request import request
 from mailweir.agent.rescan import Retry
 from mailweir.agent.scans import Scanner, Scans
-from mailweir.agent.unlock import Wish, check_attempts
+from mailweir.agent.unlock import AGAIN, Passwords
 from mailweir.config import Config
 from mailweir.content.findings import Scan
 from mailweir.errors import MailweirError, Refused, Unavailable
@@ -54,6 +52,7 @@ class Commands:
         self._aim = Aim(helper, policies, clock)
         self._retry = Retry(database, policies, clock)
         self._scans = Scans(helper, scanner, SCANS)
+        self._passwords = Passwords(config)
         self._divider = Divider(config, helper, clock)
 
     def run(self) -> int:
@@ -71,30 +70,6 @@ class Commands:
             self._carry_out(batch, scanned=scanned)
         return len(taken) + len(scanned) + len(self._scans.under_way)
 
-    def unlock(self, wish: Wish) -> list[int]:
-        """Begin to scan with that password; the numbers of the commands, which release what then passes.
-
-        Raises InputError and Refused when it cannot be asked for.
-        """
-        check_attempts(self._config, wish.message_id, self._clock())
-        commands = request(
-            action="unlock",
-            message_id=wish.message_id,
-            address=wish.address,
-            user=wish.user,
-            ip=wish.ip,
-            reason="",
-            key=secrets.token_hex(16),
-            clock=self._clock,
-        )
-        self._rows.start(commands)
-        self._carry_out(commands, passwords=[wish.password])
-        return [command.id for command in commands]
-
-    def ended(self, numbers: Sequence[int]) -> list[Command] | None:
-        """Those commands as they ended; None while one of them is not through."""
-        return self._rows.ended(numbers)
-
     def _recover(self) -> None:
         """Check what an earlier run left running: done if the queue shows it, else asked for again."""
         for command in self._rows.left_running(self._scans.under_way):
@@ -105,8 +80,7 @@ class Commands:
             halves = read_note(command.result, command.sender, self._clock)
             effect = plan.visible_effect(command.action, same.queue if same else None)
             if command.action == "unlock" and not effect and not halves:
-                text = "the agent was interrupted; give the password again"
-                self._finish(command, CommandState.FAILED, text)
+                self._finish(command, CommandState.FAILED, AGAIN)
             elif halves and found.result == "gone":
                 self._act_on_half(command, halves)
             elif effect and not halves and (command.address_id is None or same is None):
@@ -118,7 +92,6 @@ class Commands:
         self,
         batch: Sequence[Command],
         *,
-        passwords: Sequence[str] = (),
         scanned: Mapping[int, Future[Scan]] = MappingProxyType({}),
     ) -> None:
         """Act on what can be acted on now, and begin the scans of what must be scanned before.
@@ -135,7 +108,7 @@ class Commands:
                 job = self._aim.prepare(command, found)
                 if job.verb == plan.RESCAN:
                     if command.id not in scanned:
-                        self._scans.begin(command.id, job.target, passwords)
+                        self._scans.begin(command.id, job.target, self._passwords.take(command))
                         continue
                     scan = scanned[command.id].result()
                     chosen = self._retry.weigh(job, scan, self._aim.addressees(job))

@@ -24,7 +24,6 @@ from mailweir.agent.journals import Journals
 from mailweir.agent.notices import Outbox
 from mailweir.agent.queue import QueueHelper
 from mailweir.agent.scans import Scanner
-from mailweir.agent.unlock import Door
 from mailweir.config import Config
 from mailweir.errors import ConfigError, InputError, Unavailable
 from mailweir.policies.scopes import PolicySet
@@ -82,7 +81,6 @@ class Agent:
         self._owed_log: Chunk | None = None  # the same
         self._policies = PolicySet.default()
         self._commands = Commands(config, database, self._helper, scanner, lambda: self._policies, clock)
-        self._door = Door(config)
         self._outbox = Outbox(config, database, clock)
         self._health = Health()
         self._audit_head = AuditHead(config.audit_head)
@@ -98,7 +96,6 @@ class Agent:
         self._every(_POSTCONF_EVERY, "postconf", self._read_postconf)
         self._every(_PUBLISH_EVERY, "policies", self._publish)
         more = self._guarded("commands", self._commands.run) or more
-        more = self._guarded("unlock", self._serve_unlock) or more
         if not behind:  # what the records do not know yet must not look like something that is missing
             self._every(self._config.postfix.queue_interval, "queue", self._reconcile)
             self._every(self._config.agent.lifetimes_interval, "lifetimes", self._lifetimes)
@@ -109,13 +106,9 @@ class Agent:
         self._every(_REPORT_EVERY, "report", self._report)
         return more
 
-    def _serve_unlock(self) -> bool:
-        return self._door.serve(self._commands.unlock, self._commands.ended)
-
     def close(self) -> None:
         """Report a last time and let go of everything."""
         self._log.close()
-        self._door.close()
 
     def _follow(self) -> int:
         """Take in what is new: journals before the log lines that mention their queue files.

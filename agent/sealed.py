@@ -1,7 +1,7 @@
 """Seals a password so that one agent alone can read it, on its way through the database.
 
-The agent makes a key pair when it starts and keeps the private half in memory only; whoever asks for an Unlock, on
-whatever machine, seals with the public half. The scheme is that of ECIES: X25519, HKDF, ChaCha20-Poly1305.
+The agent makes a key pair when it starts and keeps the private half in memory only; whoever asks for an
+Unlock, on whatever machine, seals with the public half. The scheme is ECIES: X25519, HKDF, ChaCha20-Poly1305.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Opener:
         except InvalidTag:
             raise ValueError("it was not sealed for us") from None
         length = int.from_bytes(padded[:4], "big")
-        return padded[4 : 4 + length].decode()
+        return padded[4 : 4 + length].decode("utf-8", "surrogateescape")
 
 
 def seal(key: str, text: str, purpose: str) -> bytes:
@@ -48,7 +48,7 @@ def seal(key: str, text: str, purpose: str) -> bytes:
     once = X25519PrivateKey.generate()
     point = once.public_key().public_bytes_raw()
     cipher = _cipher(once.exchange(X25519PublicKey.from_public_bytes(public)), point, public)
-    data = text.encode()
+    data = text.encode("utf-8", "surrogateescape")
     padded = len(data).to_bytes(4, "big") + data
     padded += bytes(-len(padded) % _STEP)
     return point + cipher.encrypt(_NONCE, padded, purpose.encode())

@@ -185,10 +185,6 @@ class Agent:
     lifetimes_interval: float = setting(
         60.0, "how often pending mail past its lifetime is looked for", "seconds"
     )
-    socket: str = setting(
-        "",
-        "unix socket over which the pages hand passwords to Unlock; empty: agent.sock in the state directory",
-    )
     unlock_attempts: int = setting(
         10, "wrong passwords that may be tried on one message in an hour", "passwords"
     )

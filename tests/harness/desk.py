@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from mailweir.agent.commands import Commands
 from mailweir.agent.queue import QueueHelper
 from mailweir.agent.request import request
-from mailweir.agent.unlock import Wish
+from mailweir.agent.unlock import ask
 from mailweir.config import Config
 from mailweir.config import Helper as HelperSettings
 from mailweir.config import Postfix as PostfixSettings
@@ -27,7 +27,7 @@ from mailweir.content.findings import Finding, Scan
 from mailweir.policies.scopes import PolicySet
 from mailweir.postlog.queue_id import arrival_us
 from mailweir.records import db, ids, models
-from mailweir.records.models import Address, Command, Leg, Message, Recipient
+from mailweir.records.models import Address, Command, Leg, Message, Node, Recipient
 from mailweir.records.text import reversed_domain
 from mailweir.records.words import CommandState, Direction, LegKind, Queue, Source, Status
 from tests.harness.servers import Receiver, Servers
@@ -176,19 +176,25 @@ class Desk:
         self.work()
         return self.outcome(command)
 
-    def work(self) -> None:
-        """Carry out all that is asked for, scans too, as an agent that has just started."""
-        runner = self.runner()
+    def work(self, runner: Commands | None = None) -> None:
+        """Carry out all that is asked for, scans too; without a runner as an agent that has just started."""
+        runner = runner or self.runner()
         while runner.run():
             pass
+
+    def give(self, message_id: int, password: str, address: str | None = None) -> Command:
+        """Ask to open the message with that password, sealed for the runner made last."""
+        Node.update(seen=self.clock()).execute()
+        who = {"user": "anna", "ip": "192.0.2.1", "clock": self.clock}
+        (number,) = ask(self.config, message_id=message_id, address=address, password=password, **who)  # type: ignore[arg-type]
+        return Command.get_by_id(number)  # type: ignore[no-any-return]
 
     def unlock(self, message_id: int, password: str) -> tuple[str, str]:
         """Try that password; the command's state and result."""
         runner = self.runner()
-        (number,) = runner.unlock(Wish(message_id, None, "anna", "192.0.2.1", password))
-        while runner.run():
-            pass
-        return self.outcome(Command.get_by_id(number))
+        command = self.give(message_id, password)
+        self.work(runner)
+        return self.outcome(command)
 
     def outcome(self, command: Command) -> tuple[str, str]:
         """State and result as they stand now."""

@@ -1,100 +1,141 @@
-"""The agent's door for passwords: who may come in, what comes back, and what is never written down."""
+"""Passwords on their way to an agent: who can read them, when they are gone, and whom they wait for."""
 
 from __future__ import annotations
 
-import logging
-import socket
+import itertools
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from peewee import Database
 
-from mailweir.agent.unlock import Door, Unlocked, Wish, socket_path, unlock
+from mailweir.agent.command_rows import CommandRows
+from mailweir.agent.sealed import Opener, seal
+from mailweir.agent.unlock import AGAIN, Passwords, Unlocked, unlock
 from mailweir.config import Agent, Config
+from mailweir.config import Node as NodeSettings
 from mailweir.errors import InputError, Refused, Unavailable
-from mailweir.records.models import Command
-from mailweir.records.words import CommandState
+from mailweir.records import db
+from mailweir.records.models import Address, Command, Leg, Message, Node, Recipient, Sealed
+from mailweir.records.words import CommandState, Direction, LegKind, Queue, Source, Status
+
+WHO = {"user": "anna", "ip": "192.0.2.1"}
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=1_000), st.text(max_size=30))
+def test_only_the_owner_of_the_key_reads_it_for_that_purpose(text: str, purpose: str) -> None:
+    opener = Opener()
+    purpose = purpose.encode("utf-8", "replace").decode()
+    box = seal(opener.key, text, purpose)
+    assert opener.open(box, purpose) == text
+    assert box != seal(opener.key, text, purpose), "no two are alike"
+    changed = bytes([*box[:-1], box[-1] ^ 1])
+    for wrong, other in ((box, purpose + "x"), (changed, purpose), (box[:40], purpose), (b"", purpose)):
+        with pytest.raises(ValueError, match=r"32 bytes|not sealed for us"):
+            opener.open(wrong, other)
+    with pytest.raises(ValueError, match="not sealed for us"):
+        Opener().open(box, purpose)
+
+
+def test_the_box_tells_nothing_of_short_and_long_passwords() -> None:
+    key = Opener().key
+    assert len({len(seal(key, "x" * length, "p")) for length in range(200)}) == 1
+    assert b"correct horse" not in seal(key, "correct horse battery", "p")
+    for no_key in ("", "%%%%", "AAAA"):
+        with pytest.raises(ValueError, match=r"32 bytes|base64"):
+            seal(no_key, "x", "p")
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return Config(state_dir=str(tmp_path), agent=Agent(unlock_timeout=5.0))
+    """The settings of node 3, which has the message; whoever asks may be anywhere."""
+    settings = NodeSettings(number=3, name="three")
+    return Config(state_dir=str(tmp_path), node=settings, agent=Agent(unlock_timeout=10.0))
 
 
 @pytest.fixture
-def serving(config: Config) -> Iterator[Callable[[Callable[[Wish], list[Command]]], None]]:
-    """Starts a loop like the agent's, which answers as the test says, two looks after it was asked."""
-    door, stop = Door(config), threading.Event()
-    threads = []
-
-    def start(answer: Callable[[Wish], list[Command]]) -> None:
-        begun: list[list[Command]] = []
-        looks: Counter[int] = Counter()
-
-        def begin(wish: Wish) -> list[int]:
-            begun.append(answer(wish))
-            return [len(begun) - 1]
-
-        def ended(numbers: Sequence[int]) -> list[Command] | None:
-            looks[numbers[0]] += 1
-            return begun[numbers[0]] if looks[numbers[0]] > 2 else None
-
-        def loop() -> None:
-            while not stop.wait(0.01):
-                door.serve(begin, ended)
-
-        threads.append(threading.Thread(target=loop))
-        threads[0].start()
-
-    yield start
-    stop.set()
-    for thread in threads:
-        thread.join()
-    door.close()
+def database(config: Config) -> Iterator[Database]:
+    """A message on hold at node 3."""
+    database = db.connect(config)
+    sender, recipient = (
+        Address.create(address=name, folded=name, domain_reversed="x").id
+        for name in ("a@x.example", "b@x.example")
+    )
+    Message.create(id=5, node_id=3, source=Source.MILTER, sender_id=sender, verdict="stall")
+    leg = {"kind": LegKind.FIRST, "queue": Queue.HOLD, "held": 1.0}
+    Leg.create(id=6, node_id=3, queue_id="ABC", arrival=1, message_id=5, **leg)
+    state = {"direction": Direction.INBOUND, "status": Status.STALLED, "verdict": "stall", "leg_id": 6}
+    Recipient.create(message_id=5, address_id=recipient, **state)
+    yield database
+    database.close()
 
 
-def test_the_answer_comes_back(
-    config: Config, serving: Callable[[Callable[[Wish], list[Command]]], None]
+def test_the_agent_takes_it_and_the_answer_comes_back(config: Config, database: Database) -> None:
+    passwords, rows = Passwords(config), CommandRows(database, 3, lambda: 100.0)
+    Node.update(seen=99.0).execute()
+    seen: list[list[str]] = []
+    stored: list[bytes] = []
+
+    def serve() -> None:
+        for _ in itertools.count():
+            for command in rows.take(1):
+                stored.append(
+                    b"".join(path.read_bytes() for path in Path(config.state_dir).glob("mailweir.db*"))
+                )
+                seen.append(passwords.take(command))
+                rows.finish([(command, CommandState.DONE, "released")])
+                database.close()
+                return
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    # From another node: it has only the database.
+    asking = Config(state_dir="/nonexistent", node=NodeSettings(number=8), agent=config.agent)
+    done = unlock(asking, message_id=5, address=None, password="open sesame", clock=lambda: 100.0, **WHO)
+    thread.join()
+    assert done == [Unlocked("ABC", "done", "released")]
+    assert seen == [["open sesame"]]
+    assert b"unlock" in stored[0] and b"sesame" not in stored[0]
+    assert Sealed.select().count() == 0
+
+
+def test_it_cannot_be_moved_to_another_command_and_dies_with_its_agent(
+    config: Config, database: Database
 ) -> None:
-    seen: list[Wish] = []
+    passwords, rows = Passwords(config), CommandRows(database, 3, lambda: 100.0)
+    Node.update(seen=99.0).execute()
+    short = Config(state_dir=config.state_dir, agent=Agent(unlock_timeout=0.0))
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="not through yet"):
+            unlock(short, message_id=5, address=None, password="open sesame", clock=lambda: 100.0, **WHO)
+    first, second = Command.select().order_by(Command.id)
+    box = Sealed.get(Sealed.command_id == first.id).box
+    Sealed.update(box=box).where(Sealed.command_id == second.id).execute()
+    with pytest.raises(Refused, match=AGAIN):
+        passwords.take(second)
+    with pytest.raises(Refused, match=AGAIN):
+        Passwords(config).take(first)
+    assert Sealed.select().count() == 0
+    assert passwords.take(Command(action="retry", id=9)) == []
+    with pytest.raises(Unavailable):
+        unlock(short, message_id=5, address=None, password="open sesame", clock=lambda: 100.0, **WHO)
+    rows.finish([(Command.select().order_by(Command.id.desc()).get(), CommandState.REFUSED, "gone")])
+    assert Sealed.select().count() == 0, "nor does it outlive a command that came to nothing"
 
-    def answer(wish: Wish) -> list[Command]:
-        seen.append(wish)
-        if wish.password == "refuse":
-            raise Refused("no more")
-        return [Command(queue_id="ABC", state=CommandState.DONE, result="released")]
 
-    serving(answer)
-    who = {"message_id": 5, "address": "ä@x.example", "user": "anna", "ip": "192.0.2.1"}
-    assert unlock(config, password="geheim", **who) == [Unlocked("ABC", "done", "released")]  # type: ignore[arg-type]
-    assert (seen[0].message_id, seen[0].address, seen[0].password) == (5, "ä@x.example", "geheim")
-    assert "geheim" not in repr(seen[0])
-    with pytest.raises(Refused, match="no more"):
-        unlock(config, password="refuse", **who)  # type: ignore[arg-type]
-    with pytest.raises(InputError):
-        unlock(config, password="", **who)  # type: ignore[arg-type]
-    assert socket_path(config).stat().st_mode & 0o777 == 0o660
-
-
-def test_nonsense_harms_nobody_and_no_password_is_logged(
-    config: Config,
-    serving: Callable[[Callable[[Wish], list[Command]]], None],
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize("seen", [None, 60.0])
+def test_without_an_agent_nothing_is_left_behind(
+    config: Config, database: Database, seen: float | None
 ) -> None:
-    caplog.set_level(logging.DEBUG)
-    serving(lambda wish: [])
-    for line in (b"\n", b"[]\n", b'{"password": "geheim"}\n', b'{"message_id": "x", "password": "geheim"}\n'):
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(socket_path(config)))
-            connection.sendall(line)
-            assert connection.recv(100) == b""
-    assert unlock(config, message_id=1, address=None, password="p", user="u", ip="") == []
-    assert "geheim" not in caplog.text
-    assert "could not be taken" in caplog.text
-
-
-def test_without_an_agent(config: Config) -> None:
-    with pytest.raises(Unavailable, match="does not answer"):
-        unlock(config, message_id=1, address=None, password="p", user="u", ip="")
+    if seen is not None:
+        Passwords(config)
+        Node.update(seen=seen).execute()
+    with pytest.raises(Unavailable, match="does not run: start it"):
+        unlock(config, message_id=5, address=None, password="open sesame", clock=lambda: 100.0, **WHO)
+    assert Command.select().count() == Sealed.select().count() == 0
+    for bad in ("", "x" * 1_001):
+        with pytest.raises(InputError, match="give a password"):
+            unlock(config, message_id=5, address=None, password=bad, clock=lambda: 100.0, **WHO)

@@ -156,7 +156,7 @@ def test_a_password_goes_to_the_agent_and_is_kept_nowhere(pages: Pages) -> None:
     assert "Unlock and scan" in page
     fields = hidden(page) | {"password": "hunter2hunter2"}
     answer = client.post(path + "/unlock", data=fields, follow_redirects=True).text
-    assert "the agent at" in answer and "hunter2" not in answer  # no agent runs here
+    assert "the agent of" in answer and "hunter2" not in answer  # no agent runs here
     assert "Unlock and scan" not in client.get(f"/message/{ids.to_text(pages.world.failed)}").text
     viewer = pages.as_user("viewer")
     assert "Unlock and scan" not in viewer.get(path).text

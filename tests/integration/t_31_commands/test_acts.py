@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from mailweir.agent.queue import Outcome, QueueHelper, Target
-from mailweir.agent.unlock import Wish
 from mailweir.content.findings import Scan
 from mailweir.errors import InputError, Refused, Unavailable
 from mailweir.policies.scopes import AllowEntry, PolicySet, Scope
 from mailweir.records import audit, ids
-from mailweir.records.models import Audit, Command, Finding, Leg, Message, Recipient
+from mailweir.records.models import Audit, Command, Finding, Leg, Message, Recipient, Sealed
 from mailweir.records.words import CommandState, Direction
 from tests.harness.desk import ENCRYPTED, OPENS, Desk
 from tests.harness.servers import Receiver
@@ -225,17 +224,16 @@ def test_passwords_cannot_be_tried_without_end(desk: Desk) -> None:
 
 
 def test_an_interrupted_unlock_asks_for_the_password_again(desk: Desk) -> None:
+    """Only the agent that it was sealed for can read it, and that one has ended."""
     message = desk.held("one@example.org")
-    dying = Dying(desk.config)
-    dying.before = True
-    with pytest.raises(Unavailable):
-        desk.runner(dying).unlock(Wish(message, None, "anna", "", OPENS))
-    desk.runner().run()
-    row = Command.get()
-    assert (row.state, row.result) == (
-        CommandState.FAILED,
-        "the agent was interrupted; give the password again",
-    )
+    desk.runner()
+    command = desk.give(message, OPENS)
+    assert Sealed.select().count() == 1
+    desk.work()
+    again = ("refused", "the agent was interrupted; give the password again")
+    assert desk.outcome(command) == again
+    assert Sealed.select().count() == 0
+    assert desk.scanner.asked == 0
 
 
 def test_short_queue_ids_are_told_apart_by_time_and_sender(desk: Desk, receiver: Receiver) -> None:

@@ -13,7 +13,6 @@ from typing import BinaryIO
 import pytest
 
 from mailweir.agent.commands import SCANS, Commands
-from mailweir.agent.unlock import Wish
 from mailweir.config import Clamd as ClamdSettings
 from mailweir.content.findings import Scan
 from mailweir.content.scanner import Scanner as RealScanner
@@ -105,10 +104,11 @@ def test_two_scans_of_one_message_release_it_once(desk: Desk, slow: Slow, receiv
     message = desk.held(ONE)
     (retry,) = desk.ask("retry", message)
     runner = begin(desk, slow)
-    (number,) = runner.unlock(Wish(message, None, "anna", "", OPENS))
+    unlock = desk.give(message, OPENS)
+    runner.run()
     assert slow.begun.acquire(timeout=30)
     end(slow, runner)
-    states = sorted(desk.outcome(one)[0] for one in (retry, Command.get_by_id(number)))
+    states = sorted(desk.outcome(one)[0] for one in (retry, unlock))
     assert states in (["done", "refused"], ["done", "done"])
     assert [one.recipients for one in receiver.wait_for(1)] == [[ONE]]
     log = desk.postfix.log.read_text()
@@ -131,11 +131,13 @@ def test_killed_during_the_scan_it_is_scanned_again(desk: Desk, slow: Slow, rece
     """Only a password cannot be tried again: it was kept nowhere."""
     (retry,) = desk.ask("retry", desk.held(ONE))
     killed = begin(desk, slow)
-    (number,) = killed.unlock(Wish(desk.held(TWO), None, "anna", "", OPENS))
+    unlock = desk.give(desk.held(TWO), OPENS)
+    killed.run()
+    assert slow.begun.acquire(timeout=30)
     slow.go_on.set()
     desk.work()
     assert desk.outcome(retry)[0] == "done"
-    assert desk.outcome(Command.get_by_id(number)) == (
+    assert desk.outcome(unlock) == (
         "failed",
         "the agent was interrupted; give the password again",
     )
@@ -149,9 +151,10 @@ def test_many_passwords_cannot_be_tried_at_the_same_time(desk: Desk, slow: Slow)
     runner = desk.runner()
     most = desk.config.agent.unlock_attempts
     for number in range(most):
-        runner.unlock(Wish(message, None, "anna", "", f"wrong{number}"))
+        desk.give(message, f"wrong{number}")
+        runner.run()
     with pytest.raises(Refused, match="wait an hour"):
-        runner.unlock(Wish(message, None, "anna", "", OPENS))
+        desk.give(message, OPENS)
     end(slow, runner)
     states = [row.state for row in Command.select()]
     assert states == [CommandState.FAILED] * most
