@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from peewee import Database
+from peewee import Database, fn
 
 from mailweir.agent.divide import Halves
 from mailweir.agent.queue import BATCH
 from mailweir.records import audit
-from mailweir.records.models import Command, Sealed
+from mailweir.records.models import Command, Leg, Sealed
 from mailweir.records.text import storable
-from mailweir.records.words import CommandState
+from mailweir.records.words import CommandState, Queue
 
 OPEN = (CommandState.REQUESTED, CommandState.RUNNING)
-_SCANNING = ("retry", "unlock")  # acts that may take a scan, and so wait for a place
+_SCANNING = ("retry", "unlock")  # acts that take a scan of held mail, and so wait for a place
 
 
 def one_each(commands: Sequence[Command]) -> list[list[Command]]:
@@ -44,13 +44,16 @@ class CommandRows:
     def take(self, room: int) -> list[Command]:
         """The oldest requested ones, one for each queue file, now marked as running.
 
-        room is how many of them may take a scan; what needs none does not wait behind those.
+        room is how many of them may take a scan, by what the records know; what needs none does not wait
+        behind those.
         """
         requested = Command.select().where(
             Command.node_id == self._node, Command.state == CommandState.REQUESTED
         )
-        quick = requested.where(Command.action.not_in(_SCANNING)).order_by(Command.id).limit(4 * BATCH)
-        slow = requested.where(Command.action.in_(_SCANNING))
+        held = fn.EXISTS(Leg.select(Leg.id).where(Leg.id == Command.leg_id, Leg.queue == Queue.HOLD))
+        scan = Command.action.in_(_SCANNING) & held
+        quick = requested.where(~scan).order_by(Command.id).limit(4 * BATCH)
+        slow = requested.where(scan)
         # Somebody waits for an Unlock before a page; many a Retry comes in bulk.
         slow = slow.order_by(Command.action.desc(), Command.id).limit(room)
         chosen: dict[str, Command] = {}

@@ -15,6 +15,7 @@ import pytest
 from peewee import Database
 
 from mailweir.agent import publish
+from mailweir.agent.command_rows import CommandRows
 from mailweir.agent.postconf import PostfixSettings
 from mailweir.agent.request import request
 from mailweir.config import Config
@@ -36,7 +37,7 @@ from mailweir.records.models import (
     Recipient,
 )
 from mailweir.records.text import reversed_domain
-from mailweir.records.words import Direction, LegKind, Queue, Source, Status
+from mailweir.records.words import CommandState, Direction, LegKind, Queue, Source, Status
 
 MESSAGE = 1 << 50
 
@@ -130,6 +131,23 @@ def test_what_cannot_be_asked_for(database: Database, wrong: dict[str, Any], err
         ask(**wrong)
     assert Command.select().count() == 0
     assert Audit.select().count() == 0
+
+
+def test_what_needs_a_scan_waits_for_room_and_nothing_else_does(database: Database) -> None:
+    rows = CommandRows(database, 0, lambda: 5.0)
+    ask(key="a", action="retry")  # of a held queue file and of a deferred one
+    Command.update(queue_id="DEF1").where(Command.leg_id == 12).execute()
+    ask(key="b", action="delete", address="one@ours.example")
+    assert [(one.action, one.leg_id) for one in rows.take(0)] == [("retry", 12), ("delete", 11)]
+    assert [(one.action, one.leg_id) for one in rows.take(1)] == [("retry", 11)]
+    assert rows.take(1) == []
+    running = rows.left_running(but=[])
+    assert len(running) == 3 and rows.running([running[0].id]) == running[:1]
+    rows.finish([(one, CommandState.DONE, "done") for one in running])
+    assert {(row.state, row.result, row.finished) for row in Command.select()} == {
+        (CommandState.DONE, "done", 5.0)
+    }
+    assert Audit.select().where(Audit.what.contains(" done")).count() == 3
 
 
 def test_what_is_through_is_refused(database: Database) -> None:

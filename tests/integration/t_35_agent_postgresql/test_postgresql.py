@@ -10,15 +10,17 @@ import pytest
 from peewee import Database
 
 from mailweir.agent import bulk, health, lifetimes
+from mailweir.agent.command_rows import CommandRows
 from mailweir.agent.health import Health
+from mailweir.agent.notice_mail import NoticeMail
 from mailweir.agent.notices import Outbox
-from mailweir.agent.unlock import FAILED, check_attempts
+from mailweir.agent.unlock import FAILED, Passwords, ask, check_attempts
 from mailweir.config import Config, Notices
 from mailweir.config import Database as DatabaseSettings
 from mailweir.errors import Refused
 from mailweir.policies.scopes import PolicySet
 from mailweir.records import audit, db, models
-from mailweir.records.models import Command, Cursor, Node, Notice
+from mailweir.records.models import Command, Cursor, Node, Notice, Sealed
 from mailweir.records.search import Filter
 from mailweir.records.words import CommandState, Status
 from tests.harness.postgresql import PostgreSQL
@@ -29,6 +31,12 @@ DAY = 86_400.0
 test_one_command_for_each_queue_file_concerned = shared.test_one_command_for_each_queue_file_concerned
 test_clicks_at_the_same_instant_ask_once = shared.test_clicks_at_the_same_instant_ask_once
 test_what_cannot_be_asked_for = shared.test_what_cannot_be_asked_for
+test_what_needs_a_scan_waits_for_room_and_nothing_else_does = (
+    shared.test_what_needs_a_scan_waits_for_room_and_nothing_else_does
+)
+test_rows_cut_off_at_the_end_of_the_audit_trail_are_missed = (
+    shared.test_rows_cut_off_at_the_end_of_the_audit_trail_are_missed
+)
 test_what_is_through_is_refused = shared.test_what_is_through_is_refused
 test_a_changed_audit_row_is_found = shared.test_a_changed_audit_row_is_found
 test_the_snapshot_is_what_the_tables_say = shared.test_the_snapshot_is_what_the_tables_say
@@ -84,6 +92,14 @@ def test_the_outbox(config: Config, database: Database) -> None:
     assert Outbox(config, database, lambda: now).write(PolicySet.default()) == 1
     assert Outbox(config, database, lambda: now + 301).write(PolicySet.default()) == 0
     assert "macro" in Notice.get().body
+    Notice.update(sent=now).execute()
+    assert NoticeMail(config).mark(now) == 0, "the log has not told of it"
+    mail = NoticeMail(config).message_id(Notice.get().key)
+    models.Message.create(
+        id=shared.MESSAGE + (20 << 20) * 1000, node_id=0, source=2, sender_id=1, message_id=mail
+    )
+    assert NoticeMail(config).mark(now) == 1
+    models.Message.delete().where(models.Message.message_id == mail).execute()
     assert len(bytes(Cursor.get().state)) == 8
 
 
@@ -115,3 +131,14 @@ def test_wrong_passwords_are_counted(config: Config, database: Database) -> None
     with pytest.raises(Refused):
         check_attempts(config, shared.MESSAGE, 100.0)
     check_attempts(config, shared.MESSAGE, 3700.0)
+
+
+def test_a_sealed_password(config: Config, database: Database) -> None:
+    passwords, rows = Passwords(config), CommandRows(database, 0, lambda: 5.0)
+    Node.update(seen=5.0).execute()
+    who = {"user": "anna", "ip": "", "clock": lambda: 5.0}
+    ask(config, message_id=shared.MESSAGE, address=None, password="open sesame", **who)  # type: ignore[arg-type]
+    (command,) = rows.take(1)
+    assert passwords.take(command) == ["open sesame"]
+    rows.finish([(command, CommandState.DONE, "released")])
+    assert Sealed.select().count() == 0

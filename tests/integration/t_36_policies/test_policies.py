@@ -166,6 +166,21 @@ def test_only_the_kinds_that_count_are_unscannable(filtered: Filtered) -> None:
     assert verdict(filtered, "user@example.org", zipped=False)[0] == "stall"
 
 
+def test_what_is_queued_anew_is_not_filtered_again(filtered: Filtered) -> None:
+    """Force of mail that was held for long comes down to this, and must not end in the quarantine again."""
+    publish(filtered, Scope("default"))
+    known = {item["queue_id"] for item in filtered.postfix.queue()}
+    assert verdict(filtered, "user@example.org")[0] == "stall"
+    (queue_id,) = {item["queue_id"] for item in filtered.postfix.queue()} - known
+    before = len(filtered.journal()), len(filtered.receiver.received())
+    filtered.postfix.command("postsuper", "-r", queue_id)
+    filtered.postfix.command("postkick", "public", "pickup", "W")
+    arrived = filtered.receiver.wait_for(before[1] + 1)[-1]
+    assert b"figures.zip" in arrived.content
+    assert len(filtered.journal()) == before[0]
+    assert {item["queue_id"] for item in filtered.postfix.queue()} == known
+
+
 def test_the_domain_table_overrides_what_postfix_calls_it(filtered: Filtered) -> None:
     """Here example.com is handed to another server by smtp, but is declared to be ours."""
     scopes = Scope("default", fields={"inbound.encrypted": "allow", "outbound.encrypted": "reject"})
