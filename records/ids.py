@@ -32,6 +32,7 @@ def milliseconds_of(identifier: int) -> int:
     return identifier >> LOW_BITS
 
 
+@lru_cache(1_000)  # a list has the same few again and again
 def to_text(identifier: int) -> str:
     """The ID as people see it: 11 or 12 letters and digits that one double-click selects."""
     high, low = divmod(identifier, len(_PAIRS) ** 3)

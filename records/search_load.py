@@ -6,7 +6,7 @@ One statement a table and batch of keys, whatever the number of rows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from mailweir.postlog.reconstruct import can_tell
@@ -140,7 +140,7 @@ def findings_of(keys: list[int]) -> dict[int, tuple[FindingRow, ...]]:
     statement = (
         f"SELECT message_id, kind, part, name, detail FROM finding WHERE message_id IN ({numbers(keys)})"
     )
-    for key, *values in rows(Sql(f"{statement} ORDER BY id")):
+    for key, *values in rows(Sql(f"{statement} ORDER BY +id")):
         result[key] = (*result.get(key, ()), FindingRow(*values))
     return result
 
@@ -198,9 +198,11 @@ def deliveries(where: Sql) -> list[DeliveryRow]:
     return [DeliveryRow(**values) for values in delivery_fields(where)]
 
 
-def delivery_fields(where: Sql) -> Iterator[dict[str, Any]]:
+def delivery_fields(
+    where: Sql, read: Callable[[Sql], Iterable[Sequence[Any]]] = rows
+) -> Iterator[dict[str, Any]]:
     """DeliveryRow's values by name, of the attempts that a condition on `d` selects, newest first."""
-    for row in rows(Sql(_DELIVERY) + where + Sql("ORDER BY d.id DESC")):
+    for row in read(Sql(_DELIVERY) + where + Sql("ORDER BY d.id DESC")):
         told = row[19] is None and can_tell(row[11])
         yield {
             "id": row[0],

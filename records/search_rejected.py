@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from mailweir.records.filters import Filter
@@ -54,9 +54,9 @@ def rejected(
     return Page(listed, following, found.partial)
 
 
-def fields(where: Sql) -> Iterator[dict[str, Any]]:
+def fields(where: Sql, read: Callable[[Sql], Iterable[Sequence[Any]]] = rows) -> Iterator[dict[str, Any]]:
     """RejectRow's values by name, of the attempts that a condition on `r` selects, newest first."""
-    for row in rows(Sql(_SELECT) + where + Sql("ORDER BY r.id DESC")):
+    for row in read(Sql(_SELECT) + where + Sql("ORDER BY r.id DESC")):
         yield {
             "id": row[0],
             "time": time_of(row[0]),

@@ -17,6 +17,7 @@ from peewee import Database, OperationalError
 from mailweir.records import models
 from mailweir.records.migrations.dialect import is_sqlite
 
+STREAMED = 1_000  # rows that PostgreSQL hands over at a time
 _STEPS = 4_000  # SQLite instructions between two looks at the clock: well below a millisecond
 
 
@@ -108,6 +109,21 @@ def rows(statement: Sql, budget: Budget = UNLIMITED) -> list[tuple[Any, ...]]:
     if is_sqlite(here):
         return _sqlite_rows(here, statement, budget)
     return _postgresql_rows(here, statement, budget)
+
+
+def stream(statement: Sql) -> Iterator[tuple[Any, ...]]:
+    """A SELECT's rows for a reader that takes its time: of many rows PostgreSQL keeps most on its side.
+
+    The cursor outlives its transaction, so that no snapshot is held and nothing has to wait for the reader.
+    """
+    here = database()
+    if is_sqlite(here):
+        yield from rows(statement)
+        return
+    with here.connection().cursor(name="stream", withhold=True) as cursor:
+        cursor.itersize = STREAMED
+        cursor.execute(statement.text.replace("?", "%s"), statement.values)
+        yield from cursor
 
 
 def one(statement: Sql, budget: Budget = UNLIMITED) -> tuple[Any, ...] | None:
