@@ -206,6 +206,10 @@ def test_rows_cut_off_at_the_end_of_the_audit_trail_are_missed(
         AuditHead(file).look(5.0)
     file.unlink()
     AuditHead(file).look(6.0)
+    newest = Audit.select().order_by(Audit.id.desc()).first()
+    Audit.update(hash="another").where(Audit.id == newest.id).execute()  # the whole trail was written anew
+    with pytest.raises(InputError, match=r"cut off or rewritten.* has changed"):
+        AuditHead(file).look(6.5)
     file.write_text("{")
     with pytest.raises(InputError, match="cannot be read"):
         AuditHead(file).look(7.0)
