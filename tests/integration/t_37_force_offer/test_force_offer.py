@@ -24,6 +24,7 @@ from trial.stack import Stack
 from trial.waiting import wait_for
 
 PASSWORD = "correct horse battery"
+ARCHIVE = files.encrypted_zip()  # each one made is another file, by its salt
 PARTNER, OTHER, OURS = "partner@example.com", "other@example.com", "user@example.org"
 HIDDEN = re.compile(r'<input[^>]* type="hidden"[^>]*>')
 
@@ -75,7 +76,7 @@ def send(stack: Stack, subject: str, sender: str, *, proven: bool = True) -> Non
     if proven:
         message["Authentication-Results"] = "mx.example.org; dmarc=pass header.from=example.com"
     message.set_content("see the archive\n")
-    message.add_attachment(files.encrypted_zip(), "application", "zip", filename="figures.zip")
+    message.add_attachment(ARCHIVE, "application", "zip", filename="figures.zip")
     with smtplib.SMTP(LOOPBACK, stack.ports.smtp, timeout=60) as smtp:
         smtp.sendmail(sender, [OURS], message.as_bytes())
 
@@ -112,6 +113,7 @@ def test_forced_once_then_let_through_by_a_narrow_entry_that_ends(stack: Stack) 
     assert "dmarc pass example.com" in page
     assert "No earlier mail of this sender was delivered" in page
     assert f"sender {PARTNER}</span>" in page, "the offer: that very sender"
+    assert "carried the same file" not in page
     assert stack.received() == [], "nothing before the reason is given"
     page = browser.post("/act", page, reason="they called", allow=item)
     assert "Added to the list: sender partner@example.com until " in page
@@ -128,7 +130,8 @@ def test_forced_once_then_let_through_by_a_narrow_entry_that_ends(stack: Stack) 
     back = browser.get("/quarantine")
     page = browser.post("/act", back, action="force", item=item_forged, next="/quarantine")
     assert "anybody may have written this" in page
-    assert "earlier messages of this sender were delivered" in page
+    assert "2 earlier messages of this sender were delivered" in page
+    assert "3 other messages carried the same file" in page
     assert 'name="allow"' not in page, "an entry for a sender that nobody vouches for would not count"
 
     ((made, ends),) = query(stack, "SELECT created, expires FROM allow_entry")
