@@ -51,6 +51,14 @@ class Follower:
             self.close()
             raise Unavailable(f"{self.path}: the log cannot be read: {error.strerror or error}") from error
 
+    def check(self) -> None:
+        """Raises Unavailable when there is no log and has been none."""
+        if self._file is None and not self.position.offset and not self.path.exists():
+            raise Unavailable(
+                f"{self.path} does not exist; where Postfix logs to systemd's journal, "
+                'set postfix.log = "journald:postfix@-.service"'
+            )
+
     def lag(self) -> int:
         """Bytes that the file and those after it hold beyond the position."""
         if self._file is None:

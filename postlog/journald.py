@@ -85,6 +85,9 @@ class Journald:
                 written.append(text)
         return Chunk("".join(f"{text}\n" for text in written).encode(), self.position)
 
+    def check(self) -> None:
+        """As with a file; but whether there is a journal shows by reading it."""
+
     def lag(self) -> int:
         """Bytes of entries that are here but not read."""
         return len(self._rest)

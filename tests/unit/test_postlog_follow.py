@@ -65,6 +65,17 @@ def test_lines_come_once_and_in_order(log: Log) -> None:
     assert follower.lag() == 0
 
 
+def test_a_log_that_is_not_there_is_told_of_until_it_comes(log: Log) -> None:
+    follower = Follower(log.path)
+    with pytest.raises(Unavailable, match=r"mail\.log does not exist; .* "journald:"):
+        follower.check()
+    log.write(1)
+    follower.check()
+    assert drain(follower)
+    log.path.unlink()  # as between rotation and the next line
+    follower.check()
+
+
 def test_a_chunk_never_holds_more_lines_than_asked_for(log: Log) -> None:
     lines = log.write(10)
     chunk = Follower(log.path).read(3)
