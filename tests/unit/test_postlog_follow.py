@@ -67,7 +67,7 @@ def test_lines_come_once_and_in_order(log: Log) -> None:
 
 def test_a_log_that_is_not_there_is_told_of_until_it_comes(log: Log) -> None:
     follower = Follower(log.path)
-    with pytest.raises(Unavailable, match=r"mail\.log does not exist; .* "journald:"):
+    with pytest.raises(Unavailable, match=r'mail\.log does not exist; .* "journald:'):
         follower.check()
     log.write(1)
     follower.check()
