@@ -44,6 +44,8 @@ class Ingest:
     def position(self, name: str) -> Position | None:
         """Where following `name` ("log", "journal:00" …) left off; None when it never began."""
         with self._connected():
+            if name == LOG and self._tracker is None:
+                self.counts = Counts(**self._cursors.load(LOG)[1])
             return self._cursors.position(name)
 
     def take(

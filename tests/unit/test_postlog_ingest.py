@@ -64,6 +64,14 @@ def test_journal_and_log_in_either_order_come_to_the_same(database: Database, tm
     assert [leg["attempts"] for leg in first[0]["legs"]] == [leg["attempts"] for leg in second[0]["legs"]]
 
 
+def test_lines_counted_before_a_restart_count_after_it(database: Database) -> None:
+    counted = Ingest(database, 0).take(log=chunk(LOG), now=NOW)
+    assert counted.read > 3
+    again = Ingest(database, 0)
+    again.position("log")
+    assert again.take(now=NOW) == counted
+
+
 def test_a_journal_line_that_comes_again_replaces_the_first(database: Database) -> None:
     filtering = json.loads(JOURNAL) | {"event": "filtering"}
     ingest = Ingest(database, 0)
