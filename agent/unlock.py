@@ -64,6 +64,9 @@ def unlock(
         rows = list(Command.select().where(Command.id.in_(numbers)).order_by(Command.id))
         if all(row.state not in OPEN for row in rows):
             return [Unlocked(row.queue_id, CommandState(row.state).word, row.result) for row in rows]
+        for row in rows:
+            if row.state in OPEN:
+                _agent_of(row, clock())
         if time.monotonic() > until:
             raise Unavailable("the agent is not through yet: look at the message again in a while")
         time.sleep(_LOOK)
@@ -97,12 +100,18 @@ def ask(
             clock=clock,
         )
         for command in commands:
-            node = Node.get_or_none(Node.id == command.node_id)
-            if node is None or not node.key or clock() - node.seen > _SILENT:
-                name = node.name if node else f"node {command.node_id}"
-                raise Unavailable(f"the agent of {name} does not run: start it, then give the password again")
-            Sealed.create(command_id=command.id, box=seal(node.key, password, _purpose(command)))
+            key = _agent_of(command, clock()).key
+            Sealed.create(command_id=command.id, box=seal(key, password, _purpose(command)))
     return [command.id for command in commands]
+
+
+def _agent_of(command: Command, now: float) -> Node:
+    """The node whose agent carries it out. Raises Unavailable when that does not run."""
+    node: Node | None = Node.get_or_none(Node.id == command.node_id)
+    if node is None or not node.key or now - node.seen > _SILENT:
+        name = node.name if node else f"node {command.node_id}"
+        raise Unavailable(f"the agent of {name} does not run: start it, then give the password again")
+    return node
 
 
 def check_attempts(config: Config, message_id: int, now: float) -> None:

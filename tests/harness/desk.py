@@ -9,6 +9,7 @@ import itertools
 import shutil
 import smtplib
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,22 @@ class Scanner:
         assert len(body.read()) == size
         self.asked += 1
         return Scan() if OPENS in passwords else self.scan
+
+
+class Slow(Scanner):
+    """Takes until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+        self.begun = threading.Semaphore(0)
+
+    def scan_message(self, body: BinaryIO, size: int, *, passwords: Sequence[str] = ()) -> Scan:
+        """Notes that it has begun, then waits."""
+        scan = super().scan_message(body, size, passwords=passwords)
+        self.begun.release()
+        assert self.go_on.wait(60)
+        return scan
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import smtplib
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from email.message import EmailMessage
@@ -20,28 +19,13 @@ from mailweir.errors import Refused
 from mailweir.records.models import Command, Finding
 from mailweir.records.words import CommandState
 from tests.harness import desk as desks
-from tests.harness.desk import ENCRYPTED, OPENS, Desk
+from tests.harness.desk import ENCRYPTED, OPENS, Desk, Slow
 from tests.harness.servers import Receiver
 from trial import files
 from trial.waiting import wait_for
 
 ONE, TWO = "one@example.org", "two@example.org"
 PASSES = "scanned again, passes now; released from hold"
-
-
-class Slow(desks.Scanner):
-    """Takes until it is told to go on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go_on = threading.Event()
-        self.begun = threading.Semaphore(0)
-
-    def scan_message(self, body: BinaryIO, size: int, *, passwords: Sequence[str] = ()) -> Scan:
-        scan = super().scan_message(body, size, passwords=passwords)
-        self.begun.release()
-        assert self.go_on.wait(60)
-        return scan
 
 
 @pytest.fixture
