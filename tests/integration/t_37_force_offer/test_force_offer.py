@@ -155,3 +155,18 @@ def test_forced_once_then_let_through_by_a_narrow_entry_that_ends(stack: Stack) 
     first, second = (detail for _, _, detail in changes)
     assert (first["from"]["fields"], first["to"]["fields"]) == ({}, {"inbound.encrypted": "allow-list"})
     assert (second["from"]["allow"], second["to"]["allow"][0]["pattern"]) == ([], PARTNER)
+
+
+def test_unlocked_with_the_password_from_the_command_line(stack: Stack) -> None:
+    """Command line, database, agent, content scanner and Postfix, each as it is."""
+    send(stack, "to be unlocked", OTHER)
+    item = become(stack, "to be unlocked", "stalled")["mail_in_id"]
+    said = stack.mailweir("unlock", item, "--password-stdin", input="not this one\n", check=False)
+    assert "failed: the password does not open all that is encrypted" in said
+    said = stack.mailweir("unlock", item, "--password-stdin", input=files.PASSWORD + "\n")
+    assert "done: scanned again, passes now; released from hold" in said
+    become(stack, "to be unlocked", "delivered")
+    kept = [path for path in stack.state.rglob("*") if path.is_file() and path.stat().st_size < 100_000_000]
+    assert not [path for path in kept if files.PASSWORD.encode() in path.read_bytes()], (
+        "the password is nowhere"
+    )
