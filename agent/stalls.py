@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from mailweir.policies.scopes import FIELD_OF, PolicySet, local_party, value_of
+from mailweir.policies.fields import FIELD_OF
+from mailweir.policies.scopes import PolicySet, local_party, value_of
 from mailweir.policies.trace import Trace
 from mailweir.records import ids
 from mailweir.records.models import Address, Finding, Message, Recipient

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailweir.policies import addresses
-from mailweir.policies.scopes import FIELD_OF, AllowEntry, Encrypted, Scope, value_of
+from mailweir.policies.fields import FIELD_OF, Encrypted
+from mailweir.policies.scopes import AllowEntry, Scope, value_of
 from mailweir.policies.trace import Trace
 from mailweir.records.words import Direction
 

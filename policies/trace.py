@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mailweir.policies.scopes import LABELS
+from mailweir.policies.fields import LABELS
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailweir.policies.scopes import FIELD_OF, Scope, Unscannable, value_of
+from mailweir.policies.fields import FIELD_OF, Unscannable
+from mailweir.policies.scopes import Scope, value_of
 from mailweir.policies.trace import Trace
 from mailweir.records.words import Direction
 

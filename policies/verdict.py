@@ -13,15 +13,8 @@ from enum import StrEnum
 from mailweir.content.findings import Class, Finding
 from mailweir.policies import encryption, unscannable
 from mailweir.policies.encryption import Parties
-from mailweir.policies.scopes import (
-    FIELD_OF,
-    Encrypted,
-    Infected,
-    PolicySet,
-    Unscannable,
-    local_party,
-    value_of,
-)
+from mailweir.policies.fields import FIELD_OF, Encrypted, Infected, Unscannable
+from mailweir.policies.scopes import PolicySet, local_party, value_of
 from mailweir.policies.trace import Trace
 from mailweir.records.words import Direction
 

@@ -10,7 +10,8 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from mailweir.errors import InputError, MailweirError, Refused
-from mailweir.policies.scopes import AllowEntry, Encrypted
+from mailweir.policies.fields import Encrypted
+from mailweir.policies.scopes import AllowEntry
 from mailweir.webui import allow_text, policy_access, policy_form, policy_store
 from mailweir.webui.policy_store import Settings
 

@@ -15,7 +15,8 @@ from mailweir.agent import publish
 from mailweir.content.findings import KINDS, Class
 from mailweir.milter import authres
 from mailweir.policies.encryption import Parties, is_proven, sender_counts
-from mailweir.policies.scopes import FIELD_OF, AllowEntry, Encrypted, Scope, local_party, value_of
+from mailweir.policies.fields import FIELD_OF, Encrypted
+from mailweir.policies.scopes import AllowEntry, Scope, local_party, value_of
 from mailweir.records import ids, search
 from mailweir.records.models import Address, Attachment, Domain, Group, Message, Recipient
 from mailweir.records.words import Direction, Status

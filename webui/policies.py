@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from mailweir.agent import publish
 from mailweir.errors import InputError, MailweirError
 from mailweir.policies import addresses
-from mailweir.policies.scopes import UNSCANNABLE_KINDS
+from mailweir.policies.fields import UNSCANNABLE_KINDS
 from mailweir.records.models import Audit, Domain, Group, GroupMember
 from mailweir.webui import access, allow_list, allow_text, dry_run, policy_form, policy_store
 from mailweir.webui.policy_access import by, is_mine, load, require_change

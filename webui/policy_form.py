@@ -13,7 +13,8 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from mailweir.errors import InputError
-from mailweir.policies.scopes import DEFAULTS, HOUR, LABELS, UNSCANNABLE_KINDS, AllowEntry, checked
+from mailweir.policies.fields import DEFAULTS, HOUR, LABELS, UNSCANNABLE_KINDS, checked
+from mailweir.policies.scopes import AllowEntry
 from mailweir.records.words import Direction
 from mailweir.webui import allow_text
 from mailweir.webui.policy_store import By, Settings

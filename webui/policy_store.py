@@ -12,8 +12,8 @@ from typing import Any
 
 from mailweir.errors import InputError, Refused
 from mailweir.policies import addresses
+from mailweir.policies.fields import checked
 from mailweir.policies.scopes import AllowEntry as Entry
-from mailweir.policies.scopes import checked
 from mailweir.records import audit, models
 from mailweir.records.models import AllowEntry, Domain, Group, GroupMember, Policy
 from mailweir.records.words import Direction

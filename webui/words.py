@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailweir.agent.request import ACTS
-from mailweir.policies.scopes import LABELS
+from mailweir.policies.fields import LABELS
 from mailweir.policies.verdict import Action
 from mailweir.postlog.reconstruct import NOTES
 from mailweir.records import words

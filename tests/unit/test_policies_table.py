@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from mailweir.content.findings import Finding
-from mailweir.policies.scopes import LABELS, AllowEntry, Encrypted, Infected, PolicySet, Scope, Unscannable
+from mailweir.policies.fields import LABELS, Encrypted, Infected, Unscannable
+from mailweir.policies.scopes import AllowEntry, PolicySet, Scope
 from mailweir.policies.verdict import Action, decide
 from mailweir.records.words import Direction
 

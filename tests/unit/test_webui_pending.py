@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mailweir.agent import lifetimes, publish
-from mailweir.policies.scopes import HOUR
+from mailweir.policies.fields import HOUR
 from mailweir.records import ids, models, next_attempts, search
 from mailweir.records.models import Leg, Policy, Recipient
 from mailweir.records.words import Queue, Status
