@@ -224,7 +224,7 @@ class Policy(Table):
     id = BigAutoField()
     scope = TextField()  # "default", "domain" or "group"
     scope_id = BigIntegerField(default=0)  # Domain.id or Group.id
-    fields = TextField(default="{}")  # JSON: policies/scopes.py says which fields there are
+    fields = TextField(default="{}")  # JSON: policies/fields.py says which fields there are
     changed = DoubleField(default=0)
     changed_by = TextField(default="")
 

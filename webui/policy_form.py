@@ -1,6 +1,6 @@
 """A policy's settings as form fields, and back.
 
-Each field of policies/scopes.py is one form field of the same name; an empty one is inherited. The two
+Each field of policies/fields.py is one form field of the same name; an empty one is inherited. The two
 allow lists are texts, named `inbound.list` and `outbound.list`.
 """
 
