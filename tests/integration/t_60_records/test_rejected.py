@@ -35,11 +35,12 @@ def url(new_url: Callable[[], str]) -> str:
 def opened(url: str, request: pytest.FixtureRequest) -> Iterator[peewee.Database]:
     """That database, searched in every way when limits are small."""
     database = db.connect(configured(url), migrate=False)
+    _, *others = search_where.Way.__init__.__defaults__ or ()
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "small limits":
             for name, value in {"VERY_FEW": 2, "NAMED": 10, "PROBE": 15, "SECOND_PROBE": 30}.items():
                 patch.setattr(search_keys, name, value)
-            patch.setattr(search_where.Way.__init__, "__defaults__", (20, True))
+            patch.setattr(search_where.Way.__init__, "__defaults__", (20, *others))
         yield database
     database.close()
     models.database.initialize(None)
