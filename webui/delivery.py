@@ -10,7 +10,7 @@ from mailweir.webui import asked, table_file
 pages = Blueprint("delivery", __name__)
 COLUMNS = (
     "time", "mail_in_id", "node", "queue_id", "direction", "sender", "recipient", "final", "status",
-    "reason", "dsn", "relay_host", "relay_ip", "relay_port", "reply", "delay", "subject",
+    "reason", "dsn", "relay_host", "relay_ip", "relay_port", "tls", "reply", "delay", "subject",
 )  # fmt: skip
 
 
