@@ -6,11 +6,16 @@ everything after this reads one form only. The journal's own cursor is the posit
 
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import os
 import select
 import subprocess
+import termios
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +25,10 @@ from mailweir.postlog.follow import Follower, Opener, open_read_only
 from mailweir.postlog.position import Chunk, Position
 
 PREFIX = "journald:"
-BLOCK = 1 << 18
+BLOCK = 1 << 20
+FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "SYSLOG_PID", "_PID", "_HOSTNAME", "MESSAGE_ID", "N_DROPPED")
+DROPPED = "a596d6fe7bfa4994828e72309e95d61e"  # message ID of what journald says of lines it did not keep
+TOLD_FOR = 86_400.0  # seconds
 
 Matches = Callable[[], Sequence[str]]
 
@@ -57,28 +65,27 @@ class Journald:
         *,
         besides: Matches = _none,
         program: str = "journalctl",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.unit = unit if "." in unit else f"{unit}.service"
         self.position = position or Position()
         self._besides = besides
+        self._clock = clock
+        self._dropped, self._dropped_at = 0, 0.0  # lines that journald did not keep, and when it said so last
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._rest = b""
 
     def read(self, max_lines: int) -> Chunk:
         """The next entries as log lines; an empty chunk when there are none yet. Raises Unavailable."""
-        process = self._process or self._start()
-        assert process.stdout is not None
+        self._receive(max_lines)
         lines = self._rest.split(b"\n", max_lines)
-        if len(lines) <= max_lines:
-            block = os.read(process.stdout.fileno(), BLOCK) if _readable(process.stdout.fileno()) else None
-            if block == b"":
-                self._ended(process)
-            lines = (self._rest + (block or b"")).split(b"\n", max_lines)
         self._rest = lines.pop()
         written = []
         for line in lines:
             text, cursor = as_line(line)
+            if DROPPED.encode() in line and (number := dropped(line)):
+                self._dropped, self._dropped_at, text = self._dropped + number, self._clock(), ""
             if cursor:
                 self.position = replace(self.position, cursor=cursor)
             if text:
@@ -86,11 +93,20 @@ class Journald:
         return Chunk("".join(f"{text}\n" for text in written).encode(), self.position)
 
     def check(self) -> None:
-        """As with a file; but whether there is a journal shows by reading it."""
+        """Raises Unavailable when the journal lately did not keep what Postfix said."""
+        if self._dropped and self._clock() < self._dropped_at + TOLD_FOR:
+            raise Unavailable(
+                f"systemd's journal dropped {self._dropped} lines of {self.unit}, so the records lack them: "
+                "lift its limit with systemd/postfix-log.conf (README.md, step 3)"
+            )
 
     def lag(self) -> int:
-        """Bytes of entries that are here but not read."""
-        return len(self._rest)
+        """Bytes of entries that are here but not read; of a longer backlog, what journalctl has ready."""
+        if self._process is None or self._process.stdout is None:
+            return len(self._rest)
+        ready = array.array("i", [0])
+        fcntl.ioctl(self._process.stdout.fileno(), termios.FIONREAD, ready)
+        return len(self._rest) + ready[0]
 
     def close(self) -> None:
         """Stop following."""
@@ -98,6 +114,19 @@ class Journald:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def _receive(self, most: int) -> None:
+        """Take what journalctl has ready, about so many entries. Raises Unavailable when it has ended."""
+        process = self._process or self._start()
+        assert process.stdout is not None
+        blocks, entries = [self._rest], self._rest.count(b"\n")
+        while entries < most and _readable(process.stdout.fileno()):
+            block = os.read(process.stdout.fileno(), BLOCK)
+            if not block:
+                self._ended(process)
+            blocks.append(block)
+            entries += block.count(b"\n")
+        self._rest = b"".join(blocks)
 
     def _start(self) -> subprocess.Popen[bytes]:
         after = [f"--after-cursor={self.position.cursor}"] if self.position.cursor else []
@@ -109,8 +138,10 @@ class Journald:
             "--no-pager",
             "-o",
             "json",
+            f"--output-fields={','.join(FIELDS)}",
             *after,
             f"_SYSTEMD_UNIT={self.unit}",
+            *("+", f"MESSAGE_ID={DROPPED}", f"OBJECT_SYSTEMD_UNIT={self.unit}"),
             *(["+", *besides] if (besides := self._besides()) else []),
         ]
         self._rest = b""
@@ -120,6 +151,9 @@ class Journald:
             )
         except OSError as error:
             raise Unavailable(f"the journal cannot be read: {error}") from error
+        assert self._process.stdout is not None
+        with suppress(OSError):  # by default it is 64 KiB, not much for entries that come while we write
+            fcntl.fcntl(self._process.stdout.fileno(), fcntl.F_SETPIPE_SZ, BLOCK)
         return self._process
 
     def _ended(self, process: subprocess.Popen[bytes]) -> None:
@@ -132,6 +166,15 @@ class Journald:
 
 def _readable(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 0)[0])
+
+
+def dropped(entry: bytes) -> int:
+    """How many lines journald says that it dropped, by its limit of lines in a time; 0 of another entry."""
+    try:
+        values = json.loads(entry)
+        return int(values["N_DROPPED"]) if values["MESSAGE_ID"] == DROPPED else 0
+    except (ValueError, KeyError, TypeError):
+        return 0
 
 
 def as_line(entry: bytes) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from peewee import Database
 
 from mailweir.errors import Unavailable
-from mailweir.postlog.journald import Journald, as_line, of_postsuper
+from mailweir.postlog.journald import DROPPED, Journald, as_line, of_postsuper
 from mailweir.postlog.position import Chunk, Position
 from mailweir.postlog.queue import QueueEntry, QueueRecipient, parse_listing
 from mailweir.postlog.queue_id import arrival_us
@@ -203,7 +203,33 @@ def test_following_systemds_journal(tmp_path: Path) -> None:
         pass
     again.close()
     first, second = (tmp_path / "arguments").read_text().splitlines()
-    assert first.endswith(
-        " _SYSTEMD_UNIT=postfix@-.service + SYSLOG_IDENTIFIER=postfix/postsuper _UID=102"
-    ), "the queue-helper runs postsuper in its own unit"
-    assert "--after-cursor=c4 _SYSTEMD_UNIT=postfix@-.service" in second and " + " not in second
+    assert " _SYSTEMD_UNIT=postfix@-.service + " in first and "--after-cursor=c4 _SYSTEMD" in second
+    assert first.endswith(" + SYSLOG_IDENTIFIER=postfix/postsuper _UID=102"), "it runs in the helper's unit"
+    assert "postsuper" not in second
+
+
+def test_lines_that_systemds_journal_dropped_are_told_of_for_a_day(tmp_path: Path) -> None:
+    told = {"MESSAGE": "Suppressed 7 messages", "MESSAGE_ID": DROPPED, "N_DROPPED": "7"}
+    entries = tmp_path / "entries"
+    entries.write_bytes(
+        b"\n".join(
+            json.dumps(json.loads(journal_entry("x", f"c{number}")) | told).encode() for number in range(2)
+        )
+        + b"\n"
+        + journal_entry(f"1: removed {DROPPED}", "c3")
+        + b"\n"
+    )
+    program = tmp_path / "journalctl"
+    program.write_text(f"#!/bin/sh\ncat {entries}\nexec sleep 60\n")
+    program.chmod(0o755)
+    now = 1000.0
+    follower = Journald("postfix@-", program=str(program), clock=lambda: now)
+    follower.check()
+    while not (chunk := follower.read(10)):
+        pass
+    assert len(chunk.lines) == 1 and follower.position.cursor == "c3"
+    with pytest.raises(Unavailable, match=r"dropped 14 lines of postfix@-\.service"):
+        follower.check()
+    now += 90_000
+    follower.check()
+    follower.close()
