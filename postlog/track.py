@@ -11,6 +11,7 @@ from typing import Any
 
 from mailweir.postlog.book import Book, Memory, NotAQueueId
 from mailweir.postlog.changes import UNKNOWN_ADDRESS, Changes
+from mailweir.postlog.copies import Copies
 from mailweir.postlog.encrypted import Encrypted
 from mailweir.postlog.events import (
     Active,
@@ -115,6 +116,7 @@ class Tracker:
         self.book = Book(node, memory, known_until=known_until, taken_until=taken_until, slot=slot)
         self.talks = Talks(node)
         self.encrypted = Encrypted()
+        self.copies = Copies(self.book)
         self.orphaned = 0
         self._holding: dict[str, list[Filtered]] = {}
         self._smtpd: dict[str, str] = {}  # process ID -> the queue ID it fills
@@ -172,17 +174,18 @@ class Tracker:
                 message.tls = self.encrypted.of_client(pid, ip)
         self._smtpd[pid] = queue_id
         if orig_queue_id and orig_queue_id != queue_id:
-            self._resubmitted(leg, orig_queue_id)
+            named = any(one.action == "warn" for one in self._holding.get(pid, ()))
+            self._resubmitted(leg, orig_queue_id, named=named)
         if self._holding and pid in self._holding:
             for held in self._holding.pop(pid):
                 self._filtered_leg(leg, held)
 
-    def _resubmitted(self, leg: Leg, orig_queue_id: str) -> None:
+    def _resubmitted(self, leg: Leg, orig_queue_id: str, *, named: bool) -> None:
         """XFORWARD IDENT names the file this one is a copy of: split by our filter, or after another's.
 
         A file on hold is copied when an act concerns some of its recipients only: the first copy is for those
-        that its own lines name, the second one for all others, and the original is deleted. (A holding
-        service that was set up without `WARN is in this copy` names the first recipient only.)
+        that its own lines name, the second one for all others, and the original is deleted. (named: its
+        lines name all; set up without `WARN is in this copy` the holding service names the first only.)
         """
         parent = self.book.find(orig_queue_id)
         if parent is None:
@@ -190,7 +193,7 @@ class Tracker:
         split = [one for one in parent.message.recipients.values() if one.leg_id is None]
         held = parent.queue == Queue.HOLD
         self.book.join(leg, parent, LegKind.SPLIT if split or held else LegKind.FILTER)
-        for recipient in split:
+        for recipient in split if not (held and named) else ():
             recipient.leg_id, recipient.dirty = leg.id, True
         if held and not split:
             for recipient in parent.pending():
@@ -292,6 +295,8 @@ class Tracker:
             book.touch(leg)
         address = KEYS[orig_to or final]
         elsewhere = KEYS[final] if orig_to and orig_to != final else None
+        if self.copies.known and (meant := self.copies.meant(queue_id, address)):
+            address, elsewhere = meant, KEYS[final]
         session = self.talks.attempt(event, outcome) if self.talks.open else None
         tls = self.encrypted.of_attempt(event) if self.encrypted.outgoing else ""
         host, ip, port = self._relays[relay]
@@ -360,6 +365,7 @@ class Tracker:
             # Missing lines: there was somebody, but who it was and what became of it nobody can tell.
             self._recipient(leg, UNKNOWN_ADDRESS, "", time)
         leg.queue, leg.removed, leg.held = Queue.GONE, time, None
+        self.copies.gone(queue_id)
         if not leg.accepted:
             self.book.accept(leg)
         elif not leg.dirty:
@@ -401,6 +407,8 @@ class Tracker:
         if leg is None:
             return
         if act == "removed":
+            self.copies.original_removed(leg)
+            self.copies.gone(queue_id)
             self.book.end(leg, time, Status.DELETED)
         elif act == "hold":
             leg.queue, leg.held = Queue.HOLD, time
@@ -432,18 +440,11 @@ class Tracker:
 
     def _filtered_leg(self, leg: Leg, event: Filtered) -> None:
         if event.action == "warn":
-            self._in_copy(leg, event)
+            self.copies.named(leg, KEYS[event.recipient])
         elif event.action in ("hold", "quarantine"):
             self._hold(leg, event)
         else:
             self._turned_away(leg, event)
-
-    def _in_copy(self, leg: Leg, event: Filtered) -> None:
-        """Our holding service names a recipient of a copy: lines of holding name the first one only."""
-        known = leg.message.recipients.get(KEYS[event.recipient])
-        if known is not None and known.leg_id is None:
-            known.leg_id, known.dirty = leg.id, True
-            self.book.touch(leg)
 
     def _hold(self, leg: Leg, event: Filtered) -> None:
         """Held by a milter, a header check or an access table. Milter lines name one recipient of several."""
@@ -453,7 +454,7 @@ class Tracker:
         if message.sender is None:
             message.sender = event.sender
         message.helo = message.helo or event.helo
-        if event.recipient:
+        if event.recipient and not self.copies.has(leg, KEYS[event.recipient]):
             recipient = self._recipient(leg, event.recipient, "", time)
             if recipient.leg_id is None:
                 recipient.leg_id, recipient.dirty = leg.id, True
@@ -519,6 +520,7 @@ class Tracker:
             "book": self.book.state(),
             "talks": self.talks.state(),
             "encrypted": self.encrypted.state(),
+            "copies": self.copies.state(),
             "holding": {pid: [list(event) for event in events] for pid, events in self._holding.items()},
             "smtpd": {leg.pid: leg.queue_id for leg in self.book.receiving.values() if leg.pid},
         }
@@ -528,6 +530,7 @@ class Tracker:
         self.book.restore(state["book"])
         self.talks.restore(state["talks"])
         self.encrypted.restore(state.get("encrypted", [{}, {}]))
+        self.copies.restore(state.get("copies", {}))
         self._holding = {
             pid: [Filtered(*event) for event in events] for pid, events in state["holding"].items()
         }

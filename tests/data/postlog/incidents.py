@@ -595,3 +595,21 @@ def held_file_divided_two_and_two(i: Instance) -> None:
     i.command("postsuper", "-d", original)
     i.command("postsuper", "-d", copy)
     i.said(f"{copy}: removed")
+
+
+@later_incident
+def held_file_with_an_alias_divided(i: Instance) -> None:
+    """The alias led to two addresses before the file was held, so that the copies name these."""
+    two = ["ok@far.example", "unknown@far.example"]  # of the alias two@alias.example
+    i.send("a@src.example", "two@alias.example", "other@far.example", port=i.other_port)
+    original = i.one()
+    for some in (two, ["other@far.example"]):
+        with smtplib.SMTP("127.0.0.1", i.copies_port, "mailweir") as client:
+            client.ehlo()
+            client.docmd(f"XFORWARD NAME=origin.example ADDR=192.0.2.1 IDENT={original}")
+            client.sendmail("a@src.example", some, b"Subject: x\r\nMessage-ID: <x@y>\r\n\r\ncopy\r\n")
+    copy = re.findall(rf"(\w+): client=.*orig_queue_id={original}", i.lines())[0]
+    i.command("postsuper", "-d", original)
+    i.command("postsuper", "-H", copy)
+    i.command("postqueue", "-f")
+    i.said(f"{copy}: removed")
