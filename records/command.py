@@ -183,7 +183,7 @@ def pending_groups(config: Config, by: str, as_json: bool) -> None:
         rows = iter(there.listed("pending/groups", "groups", {"by": by}))
     else:
         db.connect(config)
-        rows = (row.as_dict() for row in groups.grouped(by, ())[0])
+        rows = (row.as_dict() for row in groups.grouped(by, (), groups.MOST).rows)
     _print(rows, None, as_json, ("recipients", "name", "status", "oldest", "newest", "attempts"))
 
 

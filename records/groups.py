@@ -14,7 +14,7 @@ from mailweir.records.sql import Sql, numbers, rows
 from mailweir.records.views import View
 from mailweir.records.words import PENDING, Status
 
-MOST = 20_000  # recipients that are grouped
+MOST = 10_000  # recipients that are grouped
 BY = ("destination", "reason", "status")
 _KEYS = {
     "destination": "a.domain_reversed, 0, '', '', ''",
@@ -37,44 +37,52 @@ class GroupRow(View):
     _moments = ("oldest", "newest")
 
 
-def grouped(by: str, domains: Domains) -> tuple[list[GroupRow], int, bool]:
-    """The groups, largest first, of how many recipients, and whether these were all that may be seen."""
+@dataclass(frozen=True)
+class Groups:
+    """The largest groups, how many there are, of how many recipients, and whether these are all there are."""
+
+    rows: tuple[GroupRow, ...]
+    total: int
+    recipients: int
+    complete: bool
+
+
+def grouped(by: str, domains: Domains, shown: int) -> Groups:
+    """The largest groups, so many at the most, of what a user limited to these domains may see."""
     columns = "r.message_id, r.address_id, r.status, r.dsn, r.reply, r.verdict, r.attempts"
     newest = of(f"SELECT {columns}", domains) + Sql(
         f"AND r.status <> 5 AND r.status IN ({numbers(PENDING)}) ORDER BY r.message_id DESC LIMIT {MOST}"
     )
     joined = "JOIN address a ON a.id = p.address_id" if by == "destination" else ""
-    keys = _KEYS[by]
     found = rows(
-        Sql(f"SELECT {keys}, count(*), min(p.message_id), max(p.message_id), max(p.attempts) FROM (")
+        Sql(f"SELECT {_KEYS[by]}, count(*), min(p.message_id), max(p.message_id), max(p.attempts) FROM (")
         + newest
         + Sql(f") p {joined} GROUP BY {', '.join(str(n) for n in range(1, 6))}")
     )
-    groups: dict[tuple[str, str], GroupRow] = {}
-    for domain, number, dsn, reply, verdict, *counted in found:
-        status = "" if by == "destination" else Status(number).word
-        name = domain[::-1] if by == "destination" else status
-        if by == "reason":
-            name = reasons.of_recipient(number, dsn, reply, verdict) or status
-        group = _row(name, status, *counted)
-        before = groups.get((name, status))
-        groups[name, status] = _both(before, group) if before else group
-    count = sum(group.recipients for group in groups.values())
-    ordered = sorted(groups.values(), key=lambda group: (-group.recipients, group.name, group.status))
-    return ordered, count, count < MOST
-
-
-def _row(name: str, status: str, count: int, low: int, high: int, attempts: int) -> GroupRow:
-    oldest, newest = (ids.milliseconds_of(number) / 1000 for number in (low, high))
-    return GroupRow(name, status, count, oldest, newest, attempts)
-
-
-def _both(one_: GroupRow, other: GroupRow) -> GroupRow:
-    return GroupRow(
-        one_.name,
-        one_.status,
-        one_.recipients + other.recipients,
-        min(one_.oldest, other.oldest),
-        max(one_.newest, other.newest),
-        max(one_.attempts, other.attempts),
+    groups: dict[tuple[str, str], tuple[int, int, int, int]] = {}
+    for domain, number, dsn, reply, verdict, count, low, high, attempts in found:
+        key = (domain[::-1], "")
+        if by != "destination":
+            status = Status(number).word
+            said = reasons.of_recipient(number, dsn, reply, verdict) if by == "reason" else ""
+            key = (said or status, status)
+        if before := groups.get(key):  # the same reason in other words
+            count += before[0]
+            low, high = min(low, before[1]), max(high, before[2])
+            attempts = max(attempts, before[3])
+        groups[key] = (count, low, high, attempts)
+    largest = sorted(groups.items(), key=lambda item: (-item[1][0], item[0]))[:shown]
+    recipients = sum(row[5] for row in found)
+    return Groups(
+        tuple(
+            GroupRow(name, status, count, _time(low), _time(high), attempts)
+            for (name, status), (count, low, high, attempts) in largest
+        ),
+        len(groups),
+        recipients,
+        recipients < MOST,
     )
+
+
+def _time(identifier: int) -> float:
+    return ids.milliseconds_of(identifier) / 1000

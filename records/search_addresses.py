@@ -17,10 +17,14 @@ MOST = 2_000  # addresses that a statement names one by one
 
 @dataclass(frozen=True)
 class Addresses:
-    """The addresses that a term means: their numbers; None when too many: a condition on `x` (address)."""
+    """The addresses that a term means: their numbers; None when too many: a condition on `x` (address).
+
+    indexed: an index of address lists those that meet the condition.
+    """
 
     condition: Sql
     numbers: tuple[int, ...] | None
+    indexed: bool = False
 
     def hold(self, column: str) -> Sql:
         """Whether the address numbered by the column is one of them."""
@@ -31,6 +35,19 @@ class Addresses:
             self.condition.values,
         )
 
+    def rows_of(self, table: str, column: str, key: str) -> Sql | None:
+        """A statement, to which a condition can be added, that lists the key of the table's rows whose column
+        names one of them; None when no index leads there.
+
+        Of many addresses most may have no row at all, so going by them is still far less than by all rows.
+        """
+        if self.numbers is not None:
+            return Sql(f"SELECT t.{key} AS id FROM {table} t WHERE t.{column} IN ({numbers(self.numbers)})")
+        if not self.indexed:
+            return None
+        joined = f"SELECT t.{key} AS id FROM address x CROSS JOIN {table} t WHERE t.{column} = x.id"
+        return Sql(f"{joined} AND {self.condition.text}", self.condition.values)
+
 
 def resolve(term: str, budget: Budget) -> Addresses:
     """What a term of Filter.sender or Filter.recipient means; see Filter for its forms."""
@@ -38,9 +55,9 @@ def resolve(term: str, budget: Budget) -> Addresses:
     if text == "<>":
         return _listed(Sql("x.folded = ?", ("",)), budget)
     if text.startswith("@") and len(text) > 1:
-        return _listed(in_domain(text[1:]), budget)
+        return _listed(in_domain(text[1:]), budget, indexed=True)
     if text.startswith(".") and len(text) > 1:
-        return _listed(any_of([in_domain(text[1:]), _below_domain(text[1:])]), budget)
+        return _listed(any_of([in_domain(text[1:]), _below_domain(text[1:])]), budget, indexed=True)
     bare = text.removeprefix("<").removesuffix(">")
     if "@" in bare and one(Sql("SELECT 1 FROM address WHERE folded = ?", (bare,)), budget):
         return _listed(Sql("x.folded = ?", (bare,)), budget)
@@ -74,11 +91,11 @@ def _below_domain(domain: str) -> Sql:
     return Sql("x.domain_reversed >= ? AND x.domain_reversed < ?", (start + ".", start + "/"))
 
 
-def _listed(condition: Sql, budget: Budget) -> Addresses:
+def _listed(condition: Sql, budget: Budget, *, indexed: bool = False) -> Addresses:
     statement = f"SELECT x.id FROM address x WHERE {condition.text} LIMIT {MOST + 1}"
-    return _few(condition, rows(Sql(statement, condition.values), budget))
+    return _few(condition, rows(Sql(statement, condition.values), budget), indexed=indexed)
 
 
-def _few(condition: Sql, found: list[tuple[int, ...]]) -> Addresses:
+def _few(condition: Sql, found: list[tuple[int, ...]], *, indexed: bool = False) -> Addresses:
     several = tuple(sorted({row[0] for row in found}))
-    return Addresses(condition, several if len(found) <= MOST else None)
+    return Addresses(condition, several if len(found) <= MOST else None, indexed)

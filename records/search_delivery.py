@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 
+from mailweir.records import ids
 from mailweir.records.filters import Filter
+from mailweir.records.search_addresses import Addresses
 from mailweir.records.search_keys import Sought
-from mailweir.records.search_where import Way, begins, where
-from mailweir.records.sql import Budget, Sql, all_of, any_of, numbers
+from mailweir.records.search_where import Way, begins, by_addresses, union, where
+from mailweir.records.sql import Budget, Sql, all_of, any_of, numbers, sqlite
 from mailweir.records.text import storable
 from mailweir.records.words import Outcome, Status
 
-FEW = 20_000  # attempts, or messages, that are checked all at once: by message there are no windows
+DAYS_BEFORE = ids.first_id(7 * 86_400_000) - ids.first_id(0)  # in IDs; most attempts are made within 7 days
+SECONDS_AFTER = ids.first_id(60_000) - ids.first_id(0)  # a log's stamps may be whole seconds
+NOT_INDEXED = " NOT INDEXED"  # by the range of IDs, not by message
+FEW = 20_000  # attempts, or messages, that are checked all at once
 
 _STATUS_OUTCOMES = {
     Status.DELIVERED: (Outcome.SENT,),
@@ -49,8 +54,8 @@ def delivery_where(wanted: Filter, budget: Budget) -> tuple[Sought, list[Way]]:
                 [named.hold("d.address_id"), Sql(f"d.final_id IS NOT NULL AND {final.text}", final.values)]
             )
         )
-        if named.numbers is not None:
-            ways.append(_by_addresses(addresses.ways[0], numbers(named.numbers)))
+        if addresses.ways:
+            ways.append(_by_addresses(addresses.ways[0], named))
     if wanted.queue_id:
         of_leg = "SELECT id FROM leg WHERE queue_id = ?"
         conditions.append(Sql(f"d.leg_id IN ({of_leg})", (storable(wanted.queue_id),)))
@@ -75,25 +80,31 @@ def _direct(condition: Sql) -> Way:
 
 
 def _by_message(way: Way) -> Way:
-    """By the messages of another way; an attempt may be much younger than its message."""
+    """By the messages of another way. An attempt may be much younger than its message, hardly older.
+
+    A wide range is listed by all messages until its end. A narrow one by those of the days before it, with
+    every attempt in it for an older message, as such are rare.
+    """
 
     def listed(low: int, high: int) -> Sql:
-        messages = way.list(0, high)
-        return Sql(
+        first = low - DAYS_BEFORE
+        if high - first > 4 * DAYS_BEFORE:
+            first = 0
+        messages = way.list(max(first, 0), high + SECONDS_AFTER)
+        attempts = Sql(
             f"SELECT e.id FROM ({messages.text}) c CROSS JOIN delivery e WHERE e.message_id = c.id"
             " AND e.id >= ? AND e.id < ?",
             (*messages.values, low, high),
         )
+        if first <= 0:
+            return attempts
+        older = f"SELECT o.id FROM delivery o{NOT_INDEXED if sqlite() else ''} WHERE o.id >= ? AND o.id < ?"
+        return attempts + Sql(f"UNION ALL {older} AND o.message_id < ?", (low, high, first))
 
-    return Way(listed, few=FEW, windowed=False)
+    return Way(listed, few=FEW, windowed=way.windowed, costly=way.costly)
 
 
-def _by_addresses(way: Way, some: str) -> Way:
+def _by_addresses(way: Way, named: Addresses) -> Way:
     """By the messages to the addresses, and by those that an alias led to them."""
-    by_message = _by_message(way)
-
-    def listed(low: int, high: int) -> Sql:
-        forwarded = f"SELECT id FROM delivery WHERE final_id IS NOT NULL AND final_id IN ({some})"
-        return by_message.list(low, high) + Sql(f"UNION ALL {forwarded} AND id >= ? AND id < ?", (low, high))
-
-    return Way(listed, few=FEW, windowed=False)
+    forwarded = by_addresses(named, "delivery", "final_id", "id")
+    return dataclasses.replace(union([_by_message(way), *forwarded]), few=FEW)

@@ -16,11 +16,12 @@ from mailweir.records.sql import Budget, OutOfTime, Sql, numbers, one, rows, sql
 
 VERY_FEW = 200  # candidates that are checked before anything else
 NAMED = 2_000  # candidates that a statement names one by one
-MANY = 10_000  # beyond that many, a way's candidates are not counted
+MANY = 5_000  # beyond that many, a way's candidates are not counted
 PROBE = 1_000  # newest rows that are looked at first
 SECOND_PROBE = 10_000  # and at most that many more when some of the first matched
 WINDOW_SECONDS = 0.015  # a window that took less is followed by a wider one
 MOST_WIDENING = 8.0  # times; never narrower: on a busy machine that would only make more of them
+COSTLY_WIDENING = 4.0  # times, where each window takes its time however narrow it is
 NEWEST = 1 << 62  # above every ID
 
 
@@ -111,7 +112,8 @@ class _Search:
             else:
                 self.take(self.sought.among(way.list(bottom, self.upto)), bottom)
             took = time.monotonic() - began
-            width = int(width * min(MOST_WIDENING, max(1.0, WINDOW_SECONDS / took)))
+            least = COSTLY_WIDENING if way is not None and way.costly else 1.0
+            width = int(width * min(MOST_WIDENING, max(least, WINDOW_SECONDS / took)))
 
 
 def find(sought: Sought, ways: Sequence[Way], *, low: int, high: int, need: int, budget: Budget) -> Found:
@@ -129,6 +131,7 @@ def find(sought: Sought, ways: Sequence[Way], *, low: int, high: int, need: int,
 
 
 def _find(search: _Search, ways: Sequence[Way]) -> None:
+    ways = sorted(ways, key=lambda way: way.costly)
     search.at_once(ways, VERY_FEW)
     if search.full():
         return
@@ -160,6 +163,8 @@ def _fewest(ways: Sequence[Way], search: _Search) -> Way | None:
 
 
 def _count(listed: Sql, most: int, budget: Budget) -> int:
-    statement = Sql(f"SELECT count(*) FROM (SELECT 1 FROM ({listed.text}) c LIMIT {most}) d", listed.values)
+    statement = Sql(
+        f"SELECT count(*) FROM (SELECT 1 FROM ({listed.text}) listed LIMIT {most}) counted", listed.values
+    )
     row = one(statement, budget)
     return row[0] if row else 0

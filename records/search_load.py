@@ -140,7 +140,7 @@ def findings_of(keys: list[int]) -> dict[int, tuple[FindingRow, ...]]:
     statement = (
         f"SELECT message_id, kind, part, name, detail FROM finding WHERE message_id IN ({numbers(keys)})"
     )
-    for key, *values in rows(Sql(f"{statement} ORDER BY +id")):
+    for key, *values in rows(Sql(f"{statement} ORDER BY id")):
         result[key] = (*result.get(key, ()), FindingRow(*values))
     return result
 

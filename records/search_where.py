@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mailweir.records.filters import Filter
-from mailweir.records.search_addresses import MOST, Addresses, having, resolve
+from mailweir.records.search_addresses import Addresses, having, resolve
 from mailweir.records.sql import Budget, Sql, all_of, any_of, contains, folded, numbers, sqlite
 from mailweir.records.text import fold, storable
 from mailweir.records.texts import SHORTEST, TICK_BITS, Kind, trigrams
@@ -39,6 +39,7 @@ class Way:
     list: Callable[[int, int], Sql]  # SELECT … AS id …, each ID perhaps more than once
     few: int = FEW
     windowed: bool = True  # whether a narrow range is listed faster than a wide one
+    costly: bool = False  # even the narrowest takes its time: by very many addresses
 
 
 @dataclass(frozen=True)
@@ -174,27 +175,30 @@ def _way(select: str, key: str, *values: object) -> Way:
 
 
 def _by_sender(addresses: Addresses) -> list[Way]:
-    if addresses.numbers is None:
-        return []
-    some = numbers(addresses.numbers)
-    return [_way(f"SELECT id FROM message WHERE sender_id IN ({some})", "id")]
+    return by_addresses(addresses, "message", "sender_id", "id")
 
 
 def _by_recipient(addresses: Addresses) -> list[Way]:
-    if addresses.numbers is None:
+    return by_addresses(addresses, "recipient", "address_id", "message_id")
+
+
+def by_addresses(addresses: Addresses, table: str, column: str, key: str) -> list[Way]:
+    """By the rows that name the addresses."""
+    listed = addresses.rows_of(table, column, key)
+    if listed is None:
         return []
-    some = numbers(addresses.numbers)
-    return [_way(f"SELECT message_id AS id FROM recipient WHERE address_id IN ({some})", "message_id")]
+    return [
+        Way(
+            lambda low, high: listed + Sql(f"AND t.{key} >= ? AND t.{key} < ?", (low, high)),
+            costly=addresses.numbers is None,
+        )
+    ]
 
 
 def _by_domains(domains: Sequence[str], budget: Budget) -> list[Way]:
-    """By all addresses of the domains, unless there are too many."""
-    known = [resolve("@" + domain, budget).numbers for domain in domains]
-    listed = [number for several in known if several is not None for number in several]
-    if None in known or len(listed) > MOST:
-        return []
-    every = Addresses(Sql("1 = 0"), tuple(listed))
-    return [union([*_by_sender(every), *_by_recipient(every)])]
+    """By all addresses of the domains."""
+    known = [resolve("@" + domain, budget) for domain in domains]
+    return [union([way for each in known for way in (*_by_sender(each), *_by_recipient(each))])]
 
 
 def _by_text(kind: Kind, part: str) -> list[Way]:
@@ -247,7 +251,7 @@ def union(ways: Sequence[Way]) -> Way:
         values = tuple(value for part in parts for value in part.values)
         return Sql(" UNION ALL ".join(part.text for part in parts), values)
 
-    return Way(listed)
+    return Way(listed, windowed=all(way.windowed for way in ways), costly=any(way.costly for way in ways))
 
 
 def words_of(text: str) -> list[str]:

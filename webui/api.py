@@ -91,8 +91,9 @@ def pending_groups() -> Response:
     by = request.args.get("by", "destination")
     if by not in groups.BY:
         raise InputError(f"by must be one of {', '.join(groups.BY)}")
-    found, count, complete = groups.grouped(by, access.domains(g.user))
-    return jsonify(groups=[row.as_dict() for row in found], recipients=count, complete=complete)
+    found = groups.grouped(by, access.domains(g.user), groups.MOST)
+    listed = [row.as_dict() for row in found.rows]
+    return jsonify(groups=listed, recipients=found.recipients, complete=found.complete)
 
 
 @pages.get("/delivery")

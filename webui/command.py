@@ -13,7 +13,7 @@ from mailweir.config import Config
 from mailweir.errors import InputError
 from mailweir.records import db
 from mailweir.webui import accounts
-from mailweir.webui.create_app import create_app
+from mailweir.webui.create_app import create_app, settle
 
 
 class Server(BaseApplication):
@@ -43,7 +43,9 @@ class Server(BaseApplication):
 
     def load(self) -> Any:
         """Called in each worker: nothing is opened before the fork."""
-        return create_app(self.mailweir)
+        app = create_app(self.mailweir)
+        settle(app)
+        return app
 
 
 @click.command()

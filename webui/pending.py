@@ -46,15 +46,15 @@ def grouped() -> str:
     by = request.args.get("by", "destination")
     if by not in groups.BY:
         abort(404)
-    found, count, complete = groups.grouped(by, access.domains(g.user))
+    found = groups.grouped(by, access.domains(g.user), SHOWN)
     return render_template(
         "pending/groups.html",
         by=by,
         choices=groups.BY,
-        groups=found[:SHOWN],
-        left_out=max(0, len(found) - SHOWN),
-        count=count,
-        complete=complete,
+        groups=found.rows,
+        left_out=found.total - len(found.rows),
+        count=found.recipients,
+        complete=found.complete,
         now=time.time(),
     )
 

@@ -24,6 +24,7 @@ from mailweir.records import (
     texts,
 )
 from mailweir.records.filters import Filter
+from mailweir.records.sql import Sql, rows
 from mailweir.records.text import storable
 from mailweir.records.words import Direction, Outcome, Status
 from tests.integration.t_60_records.conftest import configured
@@ -64,10 +65,9 @@ def plans() -> Iterator[None]:
             patch.setattr(search_keys, "NAMED", 10)
             patch.setattr(search_keys, "PROBE", 15)
             patch.setattr(search_keys, "SECOND_PROBE", 30)
-            patch.setattr(search_where.Way.__init__, "__defaults__", (20, True))
+            patch.setattr(search_where.Way.__init__, "__defaults__", (20, True, False))
             patch.setattr(search_delivery, "FEW", 20)
             patch.setattr(search_addresses, "MOST", 4)
-            patch.setattr(search_where, "MOST", 4)
         yield
 
 
@@ -310,3 +310,21 @@ def test_time_budget(kept: Kept) -> None:
     assert page.partial
     assert page.next is not None
     assert not whole(search.mail_in, Filter(text="qqqqqq"), 10)
+
+
+def test_attempts_for_messages_much_older_are_listed_with_their_window(database: peewee.Database) -> None:
+    day = 86_400.0
+    messages = {age: ids.first_id(int((NOW - age * day) * 1000)) for age in (40, 20, 1)}
+    for key in messages.values():
+        models.Message.create(id=key, node_id=0, source=1, sender_id=1)
+        for later in (-0.00001, 18.5):  # the first in a log of whole seconds
+            attempt = ids.first_id(ids.milliseconds_of(key) + int(later * day * 1000))
+            models.Delivery.create(id=attempt, message_id=key, leg_id=1, address_id=1, status=1)
+    every = search_where.Way(
+        lambda low, high: Sql("SELECT id FROM message WHERE id >= ? AND id < ?", (low, high))
+    )
+    listed = search_delivery._by_message(every).list
+    made = sorted(row.id for row in models.Delivery.select())
+    for low, high in itertools.combinations(sorted([0, *made, *(key + 1 for key in made)]), 2):
+        found = sorted(row[0] for row in rows(listed(low, high)))
+        assert found == [key for key in made if low <= key < high], (low, high)
