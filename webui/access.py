@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
 
 def require_user() -> Response | None:
     """Find the user of the session; without one, lead to the log-in and back here afterwards."""
-    if request.blueprint == "api":  # asks for a token itself
+    if request.path.startswith("/api/"):  # asks for a token itself; also where it has no such route
         return None
     g.user = session_user()
     if g.user is not None or request.endpoint in PUBLIC:

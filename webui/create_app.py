@@ -12,7 +12,7 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 
-from flask import Flask, g, render_template
+from flask import Flask, Response, g, jsonify, render_template, request
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -132,7 +132,7 @@ def close_database(_error: BaseException | None) -> None:
         models.database.close()
 
 
-def show_error(error: Exception) -> tuple[str, int]:
+def show_error(error: Exception) -> tuple[str | Response, int]:
     """An error as a page that says what is wrong and what to do; the log keeps what only we may see."""
     if isinstance(error, HTTPException):
         status, words = error.code or 500, error.description or error.name
@@ -144,6 +144,8 @@ def show_error(error: Exception) -> tuple[str, int]:
         status, words = 409, str(error)
     if status >= 500:
         logging.getLogger("mailweir.web").error("%s", error)
+    if request.path.startswith("/api/"):
+        return jsonify(error=words), status
     g.setdefault("user", None)
     return render_template("error.html", status=status, words=words), status
 

@@ -123,6 +123,13 @@ def test_a_limited_user_is_limited_here_too(pages: Pages, client: FlaskClient) -
         User.update(domains="").where(User.name == "operator").execute()
 
 
+def test_what_no_route_takes_is_told_as_json(client: FlaskClient) -> None:
+    for path in ("messages/%04%0A", "nothing/at/all"):
+        answer = client.get(f"/api/v1/{path}")
+        assert (answer.status_code, answer.mimetype) == (404, "application/json"), path
+        assert answer.json and answer.json["error"]
+
+
 def test_a_disabled_user_and_a_removed_token_are_out(pages: Pages, client: FlaskClient) -> None:
     User.update(disabled=True).where(User.name == "administrator").execute()
     assert client.get("/api/v1/mail-in", headers=bearer("administrator")).status_code == 401
