@@ -29,13 +29,12 @@ class Source:
     def __init__(self, name: str) -> None:
         """Open it and read its beginning. Raises InputError when it cannot be read."""
         self.name = name
-        self.offset = 0  # bytes handed on so far
-        self._last = b""  # the bytes before the offset
-        self._rest = b""  # the beginning of a line whose end has not been read yet
-        self._raw: list[bytes] = []
-        self._texts: list[str] = []
+        self._before = 0  # bytes of the file before the block
+        self._last = b""  # the last of them
+        self._block = b""  # whole lines, handed on or not
+        self._texts: list[str] = []  # the same lines
         self._next = 0  # index of the first line not handed on yet
-        self._ends_torn = False  # whether the last of them has no end
+        self._rest = b""  # the beginning of a line whose end has not been read yet
         try:
             if name == STANDARD_INPUT:
                 self._file: BinaryIO = sys.stdin.buffer
@@ -75,7 +74,7 @@ class Source:
             block = self._read(min(BLOCK, offset - self.offset))
             if not block:
                 return
-            self._handed(block)
+            self._pass(block)
 
     def next_time(self) -> float | None:
         """When the next line was written, as far as its stamp tells; None at the end."""
@@ -93,15 +92,25 @@ class Source:
             while self.stamps.read(self._texts[end])[1] <= until:
                 end += 1
         self._next = end
-        ends_torn = self._ends_torn and end == len(self._texts)
-        handed = self._raw[start:end]
-        self.offset += sum(map(len, handed[:-LAST])) + len(handed[:-LAST])
-        self._handed(b"\n".join(handed[-LAST:]) + (b"" if ends_torn else b"\n"))
         return self._texts[start:end]
+
+    @property
+    def offset(self) -> int:
+        """Bytes handed on so far."""
+        return self._before + len(self._handed())
 
     def position(self) -> Position:
         """Up to where lines were handed on."""
-        return Position(first=self.first, offset=self.offset, last=hash_of_last(self._last))
+        handed = self._handed()
+        last = hash_of_last(self._last + handed[-LAST:])
+        return Position(first=self.first, offset=self._before + len(handed), last=last)
+
+    def _handed(self) -> bytes:
+        """What was handed on of the block."""
+        if self._next >= len(self._texts):
+            return self._block
+        left = self._block.split(b"\n", self._next)[-1]
+        return self._block[: len(self._block) - len(left)]
 
     def progress(self) -> int:
         """Bytes of the (perhaps compressed) file read so far, for a progress bar."""
@@ -120,8 +129,8 @@ class Source:
         except (OSError, EOFError) as error:  # a damaged archive: what came before it counts
             raise InputError(f"{self.name}: damaged after {self.offset} bytes: {error}") from error
 
-    def _handed(self, data: bytes) -> None:
-        self.offset += len(data)
+    def _pass(self, data: bytes) -> None:
+        self._before += len(data)
         self._last = (self._last + data[-LAST:])[-LAST:]
 
     def _fill(self) -> bool:
@@ -135,10 +144,9 @@ class Source:
                 break
         if not end:
             end = len(data)
-        self._rest = data[end:]
-        self._ends_torn = not data[:end].endswith(b"\n")
-        chunk = Chunk(data[:end], Position())
-        self._raw, self._texts, self._next = chunk.lines, chunk.texts, 0
+        self._pass(self._block)
+        self._block, self._rest = data[:end], data[end:]
+        self._texts, self._next = Chunk(self._block, Position()).texts, 0
         return bool(self._texts)
 
 
