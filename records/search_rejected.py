@@ -10,7 +10,7 @@ from mailweir.records.filters import Filter
 from mailweir.records.search_addresses import Addresses, having, in_domain, resolve
 from mailweir.records.search_keys import Sought, find
 from mailweir.records.search_lists import cut, range_of
-from mailweir.records.search_where import Way, begins, union, words_of
+from mailweir.records.search_where import Way, begins, by_addresses, union, words_of
 from mailweir.records.sql import (
     Budget,
     OutOfTime,
@@ -107,10 +107,8 @@ def _where(wanted: Filter, budget: Budget) -> tuple[Sought, list[Way]]:
     if wanted.domains is not None:
         of_them = any_of(in_domain(fold(storable(domain))) for domain in wanted.domains)
         conditions.append(_named("recipient_id", Addresses(of_them, None)))
-        known = [resolve("@" + domain, budget).numbers for domain in wanted.domains]
-        if None not in known:
-            some = tuple(number for several in known for number in several or ())
-            ways += _by_address("recipient_id", Addresses(of_them, some))
+        known = [resolve("@" + domain, budget) for domain in wanted.domains]
+        ways += [union([way for each in known for way in _by_address("recipient_id", each)])] if known else []
     return Sought("reject", "r", "", all_of(conditions)), ways
 
 
@@ -126,7 +124,7 @@ def _way(condition: Sql) -> Way:
 
 
 def _by_address(column: str, addresses: Addresses) -> list[Way]:
-    return [_way(_named(column, addresses))] if addresses.numbers is not None else []
+    return by_addresses(addresses, "reject", column, "id")
 
 
 def _by_text(part: str) -> list[Way]:

@@ -99,7 +99,7 @@ def plans(connection: sqlite3.Connection, work: Callable[[], object]) -> list[st
 
 
 @pytest.mark.parametrize("limits", [None, LIMITED], ids=["all", "limited"])
-@pytest.mark.parametrize("name", ["mail_in", "pending", "delivery", "quarantine"])
+@pytest.mark.parametrize("name", ["mail_in", "pending", "delivery", "quarantine", "rejected"])
 def test_no_list_reads_a_whole_table(
     connection: sqlite3.Connection, name: str, limits: tuple[str, ...] | None
 ) -> None:
