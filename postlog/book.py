@@ -15,6 +15,7 @@ from mailweir.postlog.legs import Leg, Message
 from mailweir.records.ids import AGENT_SLOT, IdSource, milliseconds_of
 from mailweir.records.words import LegKind, Queue, Status
 
+_GONE = Queue.GONE.value
 MOST_LEGS = 8_192  # queue files cached although the database knows them
 MOST_RECEIVING = 4_096  # queue files begun but not yet accepted; the oldest are let go
 RECEIVING_FOR = 3_600.0  # seconds after which one that never came to an end is let go
@@ -250,7 +251,7 @@ class Book:
         if leg.deliveries:
             changes.deliveries += [(row[0], identifier, *row[1:]) for row in leg.deliveries]
             leg.deliveries = []
-        if leg.queue == Queue.GONE:
+        if leg.queue == _GONE:
             self._ended.append(leg)
         elif identifier is not None:
             self._messages[identifier] = message
@@ -272,10 +273,14 @@ class Book:
 
     def _let_go(self) -> None:
         """Drop what ended before the last flush, as late lines may come, and what there is too much of."""
+        legs, horizon = self.legs, self._horizon
         for leg in self._ended_before:
-            if leg.queue == Queue.GONE and not leg.dirty:
-                self._drop(leg)
-        self._ended_before, self._ended = self._ended, []
+            if leg.queue == _GONE and not leg.dirty:
+                if legs.get(leg.queue_id) is leg:
+                    del legs[leg.queue_id]
+                if leg.arrival > horizon:
+                    horizon = leg.arrival
+        self._ended_before, self._ended, self._horizon = self._ended, [], horizon
         oldest = iter(list(self.receiving.values())[: max(0, len(self.receiving) - MOST_RECEIVING)])
         for leg in oldest:
             self.forget(leg)
