@@ -168,8 +168,14 @@ class Marked:
     def values(self, name: str) -> list[object]:
         """What may stand for a part of a route's address."""
         sessions = [row.id for row in models.Session.select(models.Session.id)]
+        queued = models.Leg.select(models.Leg.queue_id).where(models.Leg.message_id.in_(self.messages))
+        headers = [f"{number}@x.example" for number in self.foreign]
         known: dict[str, list[object]] = {
-            "identifier": [ids.to_text(number) for number in [*self.messages, *sessions]],
+            "identifier": [
+                *(ids.to_text(number) for number in [*self.messages, *sessions]),
+                *(row.queue_id for row in queued),
+                *headers,
+            ],
             "kind": ["default", "domain", "group"],
             "number": [0, 1, 2],
             "side": ["inbound", "outbound"],
