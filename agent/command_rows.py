@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from peewee import Database, fn
 
 from mailweir.agent.divide import Halves
+from mailweir.agent.entrusted import ENTRUSTED
 from mailweir.agent.queue import BATCH
 from mailweir.records import audit
 from mailweir.records.models import Command, Leg, Sealed
@@ -101,8 +102,8 @@ class CommandRows:
         """Record what truly happened, together with its lines in the audit trail."""
         now = self._clock()
         with self._database.atomic():
-            if unlocks := [command.id for command, _, _ in results if command.action == "unlock"]:
-                Sealed.delete().where(Sealed.command_id.in_(unlocks)).execute()
+            if entrusted := [command.id for command, _, _ in results if command.action in ENTRUSTED]:
+                Sealed.delete().where(Sealed.command_id.in_(entrusted)).execute()
             alike: dict[tuple[CommandState, str], list[int]] = {}
             for command, state, result in results:
                 alike.setdefault((state, result), []).append(command.id)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from types import MappingProxyType
+from typing import Any
 
 from peewee import Database
 
@@ -17,10 +18,11 @@ from mailweir.agent import plan
 from mailweir.agent.aim import Aim, Job, Stays, target_of, was_held
 from mailweir.agent.command_rows import CommandRows, one_each
 from mailweir.agent.divide import Divider, Halves, read_note
+from mailweir.agent.entrusted import AGAIN, ENTRUSTED, Entrusted
 from mailweir.agent.queue import Outcome, QueueHelper
+from mailweir.agent.reading import READS, Reading
 from mailweir.agent.rescan import Retry
-from mailweir.agent.scans import Scanner, Scans
-from mailweir.agent.unlock import AGAIN, Passwords
+from mailweir.agent.scans import Look, Scanner, Scans
 from mailweir.config import Config
 from mailweir.content.findings import Scan
 from mailweir.errors import MailweirError, Refused, Unavailable
@@ -51,8 +53,10 @@ class Commands:
         self._clock = clock
         self._aim = Aim(helper, policies, clock)
         self._retry = Retry(database, policies, clock)
-        self._scans = Scans(helper, scanner, SCANS)
-        self._passwords = Passwords(config)
+        self._scanner = scanner
+        self._scans = Scans(helper, SCANS)
+        self._entrusted = Entrusted(config)
+        self._reading = Reading(config, clock)
         self._divider = Divider(config, helper, clock)
 
     def run(self) -> int:
@@ -70,6 +74,10 @@ class Commands:
             self._carry_out(batch, scanned=scanned)
         return len(taken) + len(scanned) + len(self._scans.under_way)
 
+    def forget_read(self) -> None:
+        """Remove what was read of messages long enough ago."""
+        self._reading.forget()
+
     def _recover(self) -> None:
         """Check what an earlier run left running: done if the queue shows it, else asked for again."""
         for command in self._rows.left_running(self._scans.under_way):
@@ -79,8 +87,8 @@ class Commands:
             same = found.envelope if found.result == "same" else None
             halves = read_note(command.result, command.sender, self._clock)
             effect = plan.visible_effect(command.action, same.queue if same else None)
-            if command.action == "unlock" and not effect and not halves:
-                self._finish(command, CommandState.FAILED, AGAIN)
+            if command.action in ENTRUSTED and not effect and not halves:
+                self._finish(command, CommandState.FAILED, AGAIN[command.action])
             elif halves and found.result == "gone":
                 self._act_on_half(command, halves)
             elif effect and not halves and (command.address_id is None or same is None):
@@ -92,7 +100,7 @@ class Commands:
         self,
         batch: Sequence[Command],
         *,
-        scanned: Mapping[int, Future[Scan]] = MappingProxyType({}),
+        scanned: Mapping[int, Future[Any]] = MappingProxyType({}),
     ) -> None:
         """Act on what can be acted on now, and begin the scans of what must be scanned before.
 
@@ -106,11 +114,15 @@ class Commands:
         ):
             try:
                 job = self._aim.prepare(command, found)
+                if job.verb in (plan.RESCAN, plan.READ) and command.id not in scanned:
+                    self._scans.begin(command.id, job.target, self._look(command))
+                    continue
+                if job.verb == plan.READ:
+                    self._reading.keep(command, *scanned[command.id].result())
+                    self._finish(command, CommandState.DONE, "read")
+                    continue
                 if job.verb == plan.RESCAN:
-                    if command.id not in scanned:
-                        self._scans.begin(command.id, job.target, self._passwords.take(command))
-                        continue
-                    scan = scanned[command.id].result()
+                    scan: Scan = scanned[command.id].result()
                     chosen = self._retry.weigh(job, scan, self._aim.addressees(job))
                     job.verb = plan.verb("force", job.seen.queue, *self._aim.ages(job))
                 else:
@@ -131,6 +143,14 @@ class Commands:
                 self._finish(command, CommandState.FAILED, str(error) or type(error).__name__)
         for verb, several in jobs.items():
             self._act(verb, several)
+
+    def _look(self, command: Command) -> Look:
+        """What is to be done with the content of a message, beside the loop."""
+        entrusted, action = self._entrusted.take(command), command.action
+        if action in READS:
+            return lambda body, size: (self._reading.read(action, body, size), entrusted)
+        passwords = [entrusted] if entrusted else []
+        return lambda body, size: self._scanner().scan_message(body, size, passwords=passwords)
 
     def _divide(self, job: Job, addresses: Sequence[str]) -> None:
         """The act for some recipients of a queue file that has others too."""

@@ -102,6 +102,7 @@ class Agent:
             self._every(_NOTICES_EVERY, "notices", self._notices)
         self._every(_AUDIT_EVERY, "audit", lambda: self._audit_head.look(self._clock()))
         self._every(_TEXTS_EVERY, "texts", self._index_texts)
+        self._every(_TEXTS_EVERY, "content", self._commands.forget_read)
         self._every(_PURGE_EVERY, "purge", self._purge)
         self._every(_REPORT_EVERY, "log", self._log.check)
         self._every(_REPORT_EVERY, "report", self._report)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from mailweir.errors import Refused
 
 RESCAN = "rescan"  # not a verb of the queue-helper: our own scan comes first
+READ = "read"  # nor this: the file is looked into and stays as it is
 REQUEUE_AFTER = (
     1 / 3
 )  # of its lifetime: released as it is, a file held longer would soon be too old for Postfix
@@ -29,6 +30,8 @@ def verb(action: str, queue: str, age: float, lifetime: float) -> str:
     meaning for a message in that queue.
     """
     held = queue == "hold"
+    if action in ("headers", "content"):
+        return READ
     if action == "retry":
         return RESCAN if held else "deliver-now"
     if action == "unlock" and held:
@@ -63,6 +66,8 @@ def visible_effect(action: str, queue: str | None) -> str:
 
     What has no visible effect may be done again without harm: nothing is delivered twice by it.
     """
+    if action in ("headers", "content"):
+        return ""
     if queue is None and action != "hold":
         return "it has left the queue"
     if action in ("force", "release", "unlock") and queue != "hold":

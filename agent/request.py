@@ -39,6 +39,10 @@ ACTS = {
 UNLOCK = Act(
     "Unlock", "Scan what a password opens, then as Retry."
 )  # asked for with unlock.py, never by itself
+READS = {
+    "headers": Act("Headers", "Show the message's header."),
+    "content": Act("Content", "Show the message's text and the files in it."),
+}  # asked for with reading.py
 STALLED_ONLY = frozenset({"force", "release", "unlock"})
 MAX_REASON = 1_000  # characters
 
@@ -88,7 +92,7 @@ def request_all(
 
     Raises InputError for what is wrong with all of them: an unknown act or a missing reason.
     """
-    act = UNLOCK if action == "unlock" else ACTS.get(action)
+    act = UNLOCK if action == "unlock" else ACTS.get(action) or READS.get(action)
     reason = storable(reason).strip()[:MAX_REASON]
     if act is None:
         raise InputError(f"there is no act {action[:20]!r}; there are {', '.join(ACTS)}")
@@ -226,6 +230,8 @@ class _Known:
         if action == "release" and not reasoned and any(one.verdict == "stall" for one in carried):
             raise InputError("releasing stalled mail delivers it unscanned, as Force does: give a reason")
         numbers = sorted({one.leg_id for one in carried if one.leg_id is not None})
+        if action in READS:
+            return [(self._legs[numbers[0]], None)]  # all hold the same
         return [(self._legs[number], address_id) for number in numbers]
 
     def _is_held(self, one: _Carried) -> bool:

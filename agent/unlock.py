@@ -1,13 +1,12 @@
 """Unlock: somebody knows the password of a stalled attachment; what is in it is scanned, then as Retry.
 
-The password goes sealed (sealed.py) from the page to the agent whose Postfix has the message, on whatever
+The password goes sealed (entrusted.py) from the page to the agent whose Postfix has the message, on whatever
 machine, and is in its memory for one scan. In clear it is never in the database, in a log or on a command
 line; only that it was tried is, and how often.
 """
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import time
 from collections.abc import Callable
@@ -16,19 +15,17 @@ from dataclasses import dataclass
 from peewee import Database
 
 from mailweir.agent.command_rows import OPEN
+from mailweir.agent.entrusted import agent_of, entrust
 from mailweir.agent.request import request
-from mailweir.agent.sealed import Opener, seal
 from mailweir.config import Config
 from mailweir.errors import InputError, Refused, Unavailable
 from mailweir.records import audit, models
-from mailweir.records.models import Audit, Command, Node, Sealed
+from mailweir.records.models import Audit, Command
 from mailweir.records.words import CommandState
 
 FAILED = "unlock failed"  # what the audit trail says
 MAX_PASSWORD = 1_000  # characters
-AGAIN = "the agent was interrupted; give the password again"
 _HOUR = 3600.0
-_SILENT = 30.0  # seconds without a report after which an agent counts as not running
 _LOOK = 0.05  # seconds between two looks at whether the agent is through
 
 
@@ -66,7 +63,7 @@ def unlock(
             return [Unlocked(row.queue_id, CommandState(row.state).word, row.result) for row in rows]
         for row in rows:
             if row.state in OPEN:
-                _agent_of(row, clock())
+                agent_of(row, clock())
         if time.monotonic() > until:
             raise Unavailable("the agent is not through yet: look at the message again in a while")
         time.sleep(_LOOK)
@@ -99,19 +96,8 @@ def ask(
             key=secrets.token_hex(16),
             clock=clock,
         )
-        for command in commands:
-            key = _agent_of(command, clock()).key
-            Sealed.create(command_id=command.id, box=seal(key, password, _purpose(command)))
+        entrust(commands, password, clock())
     return [command.id for command in commands]
-
-
-def _agent_of(command: Command, now: float) -> Node:
-    """The node whose agent carries it out. Raises Unavailable when that does not run."""
-    node: Node | None = Node.get_or_none(Node.id == command.node_id)
-    if node is None or not node.key or now - node.seen > _SILENT:
-        name = node.name if node else f"node {command.node_id}"
-        raise Unavailable(f"the agent of {name} does not run: start it, then give the password again")
-    return node
 
 
 def check_attempts(config: Config, message_id: int, now: float) -> None:
@@ -127,32 +113,3 @@ def check_attempts(config: Config, message_id: int, now: float) -> None:
     )
     if failed.count() + tried_now.count() >= config.agent.unlock_attempts:
         raise Refused("too many passwords were tried on this message: wait an hour")
-
-
-class Passwords:
-    """The agent's end: its key for all to see, and the passwords that were sealed with it."""
-
-    def __init__(self, config: Config) -> None:
-        """Publish a new key. What was sealed with an earlier one stays closed for ever."""
-        self._opener = Opener()
-        row = {"name": config.node.label, "key": self._opener.key}
-        Node.insert(id=config.node.number, **row).on_conflict(conflict_target=[Node.id], update=row).execute()
-
-    def take(self, command: Command) -> list[str]:
-        """The password that came with the command, which is gone from the database then; none with others.
-
-        Raises Refused when it was meant for an agent that has ended.
-        """
-        if command.action != "unlock":
-            return []
-        row = Sealed.get_or_none(Sealed.command_id == command.id)
-        Sealed.delete().where(Sealed.command_id == command.id).execute()
-        if row is not None:
-            with contextlib.suppress(ValueError):
-                return [self._opener.open(bytes(row.box), _purpose(command))]
-        raise Refused(AGAIN)
-
-
-def _purpose(command: Command) -> str:
-    """What a sealed password is for: nobody can move it to another message, node or command."""
-    return f"unlock {command.node_id} {command.message_id} {command.key}"

@@ -189,6 +189,14 @@ class Agent:
         10, "wrong passwords that may be tried on one message in an hour", "passwords"
     )
     unlock_timeout: float = setting(90.0, "how long unlocking one message may take", "seconds")
+    content_most: int = setting(
+        10_000_000, "how much of a message in the queue the pages may be given to show", "bytes"
+    )
+    content_keep: float = setting(
+        600.0,
+        "how long what was read of a message can be looked at, before it must be asked for again",
+        "seconds",
+    )
     lifetime_warning: float = setting(0.2, "the last part of a lifetime, in which the pages warn", "share")
     clock_grace: float = setting(
         3600.0, "after a boot or a jump of the clock, how long no mail is ended", "seconds"
@@ -238,6 +246,10 @@ class Web:
     login_limit: str = setting(
         "10 per minute",
         "wrong log-ins from one address, and for one name from addresses not known as its user's",
+    )
+    content_role: str = setting(
+        "administrator",
+        "the role from which on a user may read the content of messages (viewer, operator, administrator)",
     )
     act_wait: float = setting(
         2.0,

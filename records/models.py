@@ -270,10 +270,19 @@ class Command(Table):
 
 
 class Sealed(Table):
-    """The password of an Unlock, readable for the agent of its node alone; gone once that has taken it."""
+    """What comes with a command, readable for the agent of its node alone; gone once that has taken it."""
 
     command_id = BigIntegerField(primary_key=True)
     box = BlobField()
+
+
+class Content(Table):
+    """What was read of a message in the queue, encrypted for whoever asked (agent/reading.py)."""
+
+    command_id = BigIntegerField(primary_key=True)
+    box = BlobField()
+    size = BigIntegerField()  # of the whole message
+    expires = DoubleField()
 
 
 class Notice(Table):
@@ -393,6 +402,7 @@ ALL: tuple[type[Table], ...] = (
     AllowEntry,
     Command,
     Sealed,
+    Content,
     Notice,
     Audit,
     User,

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from peewee import Database
 
 from mailweir.agent.command_rows import CommandRows
+from mailweir.agent.entrusted import AGAIN, Entrusted
 from mailweir.agent.sealed import Opener, seal
-from mailweir.agent.unlock import AGAIN, Passwords, Unlocked, unlock
+from mailweir.agent.unlock import Unlocked, unlock
 from mailweir.config import Agent, Config
 from mailweir.config import Node as NodeSettings
 from mailweir.errors import InputError, Refused, Unavailable
@@ -74,9 +75,9 @@ def database(config: Config) -> Iterator[Database]:
 
 
 def test_the_agent_takes_it_and_the_answer_comes_back(config: Config, database: Database) -> None:
-    passwords, rows = Passwords(config), CommandRows(database, 3, lambda: 100.0)
+    passwords, rows = Entrusted(config), CommandRows(database, 3, lambda: 100.0)
     Node.update(seen=99.0).execute()
-    seen: list[list[str]] = []
+    seen: list[str] = []
     stored: list[bytes] = []
 
     def serve() -> None:
@@ -97,7 +98,7 @@ def test_the_agent_takes_it_and_the_answer_comes_back(config: Config, database: 
     done = unlock(asking, message_id=5, address=None, password="open sesame", clock=lambda: 100.0, **WHO)
     thread.join()
     assert done == [Unlocked("ABC", "done", "released")]
-    assert seen == [["open sesame"]]
+    assert seen == ["open sesame"]
     assert b"unlock" in stored[0] and b"sesame" not in stored[0]
     assert Sealed.select().count() == 0
 
@@ -105,7 +106,7 @@ def test_the_agent_takes_it_and_the_answer_comes_back(config: Config, database: 
 def test_it_cannot_be_moved_to_another_command_and_dies_with_its_agent(
     config: Config, database: Database
 ) -> None:
-    passwords, rows = Passwords(config), CommandRows(database, 3, lambda: 100.0)
+    passwords, rows = Entrusted(config), CommandRows(database, 3, lambda: 100.0)
     Node.update(seen=99.0).execute()
     short = Config(state_dir=config.state_dir, agent=Agent(unlock_timeout=0.0))
     for _ in range(2):
@@ -114,12 +115,12 @@ def test_it_cannot_be_moved_to_another_command_and_dies_with_its_agent(
     first, second = Command.select().order_by(Command.id)
     box = Sealed.get(Sealed.command_id == first.id).box
     Sealed.update(box=box).where(Sealed.command_id == second.id).execute()
-    with pytest.raises(Refused, match=AGAIN):
+    with pytest.raises(Refused, match=AGAIN["unlock"]):
         passwords.take(second)
-    with pytest.raises(Refused, match=AGAIN):
-        Passwords(config).take(first)
+    with pytest.raises(Refused, match=AGAIN["unlock"]):
+        Entrusted(config).take(first)
     assert Sealed.select().count() == 0
-    assert passwords.take(Command(action="retry", id=9)) == []
+    assert passwords.take(Command(action="retry", id=9)) == ""
     with pytest.raises(Unavailable):
         unlock(short, message_id=5, address=None, password="open sesame", clock=lambda: 100.0, **WHO)
     rows.finish([(Command.select().order_by(Command.id.desc()).get(), CommandState.REFUSED, "gone")])
@@ -131,7 +132,7 @@ def test_without_an_agent_nothing_is_left_behind(
     config: Config, database: Database, seen: float | None
 ) -> None:
     if seen is not None:
-        Passwords(config)
+        Entrusted(config)
         Node.update(seen=seen).execute()
     with pytest.raises(Unavailable, match="does not run: start it"):
         unlock(config, message_id=5, address=None, password="open sesame", clock=lambda: 100.0, **WHO)

@@ -11,10 +11,11 @@ from peewee import Database
 
 from mailweir.agent import bulk, health, lifetimes
 from mailweir.agent.command_rows import CommandRows
+from mailweir.agent.entrusted import Entrusted
 from mailweir.agent.health import Health
 from mailweir.agent.notice_mail import NoticeMail
 from mailweir.agent.notices import Outbox
-from mailweir.agent.unlock import FAILED, Passwords, ask, check_attempts
+from mailweir.agent.unlock import FAILED, ask, check_attempts
 from mailweir.config import Config, Notices
 from mailweir.config import Database as DatabaseSettings
 from mailweir.errors import Refused
@@ -134,11 +135,11 @@ def test_wrong_passwords_are_counted(config: Config, database: Database) -> None
 
 
 def test_a_sealed_password(config: Config, database: Database) -> None:
-    passwords, rows = Passwords(config), CommandRows(database, 0, lambda: 5.0)
+    passwords, rows = Entrusted(config), CommandRows(database, 0, lambda: 5.0)
     Node.update(seen=5.0).execute()
     who = {"user": "anna", "ip": "", "clock": lambda: 5.0}
     ask(config, message_id=shared.MESSAGE, address=None, password="open sesame", **who)  # type: ignore[arg-type]
     (command,) = rows.take(1)
-    assert passwords.take(command) == ["open sesame"]
+    assert passwords.take(command) == "open sesame"
     rows.finish([(command, CommandState.DONE, "released")])
     assert Sealed.select().count() == 0
