@@ -22,13 +22,17 @@ WINDOW = 1 << 24  # of a mapped file that is read through
 
 @dataclass(slots=True)
 class Item:
-    """A part, member or embedded object; depth counts the containers around it, type is the declared one."""
+    """A part, member or embedded object; depth counts the containers around it.
+
+    type and charset are what the header declares, of parts of a message.
+    """
 
     part: str
     name: str
     data: Buffer
     depth: int = 0
     type: str = ""
+    charset: str = ""
 
     def member(self, name: str, data: Buffer, type_: str = "") -> Item:
         """Something found inside this one, one level deeper, with its name added to the path."""

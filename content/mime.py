@@ -46,7 +46,8 @@ def look(walk: Walk, item: Item) -> None:
         body = decode(data, entity.start, entity.end, header.encoding, walk.budget.take)
         name = header.filename
         part = f"{entity.number}/{name}" if name else entity.number
-        leaf = Item(part, name.rsplit("/", 1)[-1], body, item.depth + 1, header.type)
+        charset = header.params.get("charset", "")
+        leaf = Item(part, name.rsplit("/", 1)[-1], body, item.depth + 1, header.type, charset)
         walk.attachment(leaf)
         if header.type == "message/partial":
             walk.found("unsupported", leaf, "a fragment of a message, to be put together by the reader")
