@@ -18,12 +18,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mailweir.config import Config
-from mailweir.errors import InputError, MailweirError, Unavailable
+from mailweir.errors import ConfigError, InputError, MailweirError, Unavailable
 from mailweir.records import db, models
 from mailweir.webui import (
     access,
+    accounts,
     api,
     commands,
+    content,
     delivery,
     headers,
     language,
@@ -55,6 +57,7 @@ BLUEPRINTS = (
     quarantine.pages,
     rejected.pages,
     message.pages,
+    content.pages,
     session_page.pages,
     commands.pages,
     policies.pages,
@@ -73,6 +76,11 @@ csrf = CSRFProtect()
 
 def create_app(config: Config) -> Flask:
     """The WSGI application; it opens the database, and makes it when there is none yet."""
+    if config.web.content_role not in accounts.ROLES:
+        raise ConfigError(
+            f"web.content_role: there is no role {config.web.content_role!r}; there are "
+            + ", ".join(accounts.ROLES)
+        )
     app = Flask(__name__)
     app.config.update(
         MAILWEIR=config,

@@ -8,6 +8,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+STORED = "sandbox; default-src 'none'"  # for what is to be stored, should a browser open it all the same
 ALWAYS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -26,6 +27,8 @@ def init_app(app: Flask) -> None:
 def set_headers(response: Response) -> Response:
     """Static files carry their digest in the URL and may be kept; everything else never is."""
     response.headers.update(ALWAYS)
+    if response.headers.get("Content-Disposition", "").startswith("attachment"):
+        response.headers["Content-Security-Policy"] = STORED
     if request.endpoint == "static" and request.args.get("v") and response.status_code < 400:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     else:

@@ -1,0 +1,155 @@
+"""Header and content on the pages: who may ask, who may see what was read, and how files leave."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from mailweir.agent.entrusted import Entrusted
+from mailweir.agent.reading import Letter, Reading
+from mailweir.config import Web
+from mailweir.errors import ConfigError
+from mailweir.records import ids
+from mailweir.records.models import Audit, Command, Finding, Node, User
+from mailweir.records.words import CommandState
+from mailweir.webui.create_app import create_app
+from tests.unit.test_webui_letter import MAIL
+from tests.unit.webui_client import Pages, hidden
+
+
+class Agent:
+    """Carries out what the page asks for, as agent/commands.py does."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._entrusted = Entrusted(pages.config)
+        self._reading = Reading(pages.config, time.time)
+        Node.update(seen=time.time()).execute()
+
+    def work(self, *, state: CommandState = CommandState.DONE, result: str = "read") -> Command:
+        command: Command = Command.select().order_by(Command.id.desc()).get()
+        if state is CommandState.DONE:
+            data = MAIL if command.action == "content" else MAIL.partition(b"\n\n")[0]
+            self._reading.keep(command, Letter(data, len(data)), self._entrusted.take(command))
+        Command.update(state=state, result=result).where(Command.id == command.id).execute()
+        return command
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Pages:
+    return Pages(tmp_path)
+
+
+@pytest.fixture
+def agent(pages: Pages) -> Agent:
+    return Agent(pages)
+
+
+def path(pages: Pages, tail: str = "content") -> str:
+    return f"/message/{ids.to_text(pages.world.stalled)}/{tail}"
+
+
+def ask(client: FlaskClient, pages: Pages, what: str) -> TestResponse:
+    fields = hidden(client.get(path(pages)).text)
+    return client.post(path(pages), data={**fields, "what": what})
+
+
+def test_an_administrator_reads_it_and_nobody_else(pages: Pages, agent: Agent) -> None:
+    client = pages.as_user("administrator")
+    assert "Show header and content" in client.get(path(pages)).text
+    assert ask(client, pages, "content").location == path(pages)
+    assert "has not read it yet" in client.get(path(pages)).text
+    command = agent.work()
+    assert (command.action, command.by_user) == ("content", "administrator")
+    page = client.get(path(pages)).text
+    assert "Café &lt;b&gt;" in page and "Grüße" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page and "<script>alert" not in page
+    assert "\\u202e" in page and "\u202e" not in page
+    assert [row.what for row in Audit.select()] == ["content requested"]
+    other = pages.as_user("operator")
+    with client.session_transaction() as session, other.session_transaction() as theirs:
+        theirs["reading"] = session["reading"]
+    assert "Grüße" not in other.get(path(pages)).text
+    assert other.get(path(pages, "file?part=1")).status_code == 403
+
+
+def test_an_operator_sees_the_header_only(pages: Pages, agent: Agent) -> None:
+    client = pages.as_user("operator")
+    assert "Show header and content" not in client.get(path(pages)).text
+    assert ask(client, pages, "content").status_code == 403
+    assert Command.select().count() == 0
+    ask(client, pages, "headers")
+    agent.work()
+    page = client.get(path(pages)).text
+    assert "Café &lt;b&gt;" in page and "Grüße" not in page
+    assert client.get(path(pages, "file?part=1")).status_code == 403
+
+
+def test_a_viewer_sees_nothing_of_it(pages: Pages, agent: Agent) -> None:
+    client = pages.as_user("viewer")
+    for tail in ("content", "file?part=1"):
+        assert client.get(path(pages, tail)).status_code == 403
+    assert "Header and content" not in client.get(f"/message/{ids.to_text(pages.world.stalled)}").text
+
+
+def test_the_role_is_a_setting(tmp_path: Path) -> None:
+    pages = Pages(tmp_path, web=Web(act_wait=0.0, content_role="operator"))
+    Agent(pages)
+    assert ask(pages.as_user("operator"), pages, "content").status_code == 302
+    wrong = dataclasses.replace(pages.config, web=Web(content_role="chief"))
+    with pytest.raises(ConfigError, match=r"web\.content_role"):
+        create_app(wrong)
+
+
+def test_a_file_is_stored_after_a_warning(pages: Pages, agent: Agent) -> None:
+    client = pages.as_user("administrator")
+    ask(client, pages, "content")
+    agent.work()
+    found = [part for part in client.get(path(pages)).text.split('"') if "/file?part=3" in part]
+    where = found[0].replace("&amp;", "&")
+    warned = client.get(where)
+    assert "Store this file?" in warned.text and warned.mimetype == "text/html"
+    answer = client.get(where + "&sure=1")
+    assert answer.data == b"PK\x03\x04" and answer.content_type == "application/octet-stream"
+    assert answer.headers["Content-Disposition"].startswith("attachment; ")
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    Finding.delete().execute()
+    assert client.get(where).data == b"PK\x03\x04"
+    assert client.get(path(pages, "file?part=9")).status_code == 404
+
+
+def test_what_cannot_be_read_is_said(pages: Pages, agent: Agent) -> None:
+    client = pages.as_user("administrator")
+    ask(client, pages, "content")
+    agent.work(state=CommandState.REFUSED, result="it has left the queue")
+    page = client.get(path(pages)).text
+    assert "It cannot be read:" in page and "it has left the queue" in page
+    ask(client, pages, "all")
+    assert "to read" in client.get(path(pages)).text
+    Node.update(seen=0.0).execute()
+    ask(client, pages, "content")
+    assert "does not run" in client.get(path(pages)).text
+
+
+def test_it_is_kept_for_minutes(pages: Pages, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = pages.as_user("administrator")
+    ask(client, pages, "content")
+    agent.work()
+    later = time.time() + pages.config.agent.content_keep + 1
+    monkeypatch.setattr("mailweir.webui.content.time.time", lambda: later)
+    page = client.get(path(pages)).text
+    assert "not kept any longer" in page and "Grüße" not in page
+    assert client.get(path(pages, "file?part=1")).status_code == 404
+
+
+def test_a_message_of_others_is_not_there(pages: Pages, agent: Agent) -> None:
+    client = pages.as_user("administrator")
+    User.update(domains="elsewhere.example").where(User.name == "administrator").execute()
+    for answer in (client.get(path(pages)), client.get(path(pages, "file?part=1"))):
+        assert answer.status_code == 404
