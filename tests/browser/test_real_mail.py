@@ -18,11 +18,10 @@ STALLED = ("Figures to force", "Figures to unlock", "Figures to delete")
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """Everything running, with an operator otto."""
+    """Everything running, with an operator otto and an administrator anna."""
     with running_stack() as running:
-        running.mailweir(
-            "user", "add", "otto", "--role", "operator", "--password-stdin", input=PASSWORD + "\n"
-        )
+        for name, role in (("otto", "operator"), ("anna", "administrator")):
+            running.mailweir("user", "add", name, "--role", role, "--password-stdin", input=PASSWORD + "\n")
         yield running
 
 
@@ -72,4 +71,32 @@ def test_stalled_mail_is_forced_unlocked_and_deleted(stack: Stack, browser: Brow
     expect(page.locator("#popup")).to_contain_text("Recorded")
     expect(page.locator("#popup")).to_contain_text(f"RCPT TO:<{OUR_USER}>")
     desk.shot("real-session")
+    desk.close()
+
+
+def test_header_and_content_of_stalled_mail(stack: Stack, browser: Browser) -> None:
+    packed = files.encrypted_zip()  # other bytes each time
+    send(stack, Sample("Plans for <b>May</b>", {OUR_USER: "stalled"}, lambda: packed, "plans.zip"))
+    desk = Desk(browser, stack.url.rstrip("/"), viewport={"width": 1400, "height": 850})
+    desk.log_in("anna")
+    page = desk.page
+    page.goto("/quarantine?q=subject:plans")
+    page.get_by_role("button", name="Live").click()
+    row = page.locator("tbody tr", has_text="Plans for")
+    expect(row).to_have_count(1, timeout=20_000)
+    row.locator("a.id").click()
+    page.get_by_role("link", name="Header and content").click()
+    page.get_by_role("button", name="Show header and content").click()
+    expect(page.locator("main")).to_contain_text("X-Mailweir-ID", timeout=20_000)
+    expect(page.locator("pre.letter").first).to_be_visible()
+    assert desk.accessible() == []
+    desk.shot("real-content")
+    page.get_by_role("link", name="Store").last.click()
+    expect(page.get_by_role("heading", name="Store this file?")).to_be_visible()
+    assert desk.accessible() == []
+    desk.shot("real-store")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Store it").click()
+    assert download.value.suggested_filename == "plans.zip"
+    assert download.value.path().read_bytes() == packed
     desk.close()
