@@ -7,7 +7,7 @@ import types
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mailweir import __version__
-from mailweir.agent.request import ACTS
+from mailweir.agent.request import ACTS, READS
 from mailweir.records import groups, search
 from mailweir.records.filters import FIELDS, REJECTED_FIELDS
 from mailweir.webui import acts
@@ -69,6 +69,7 @@ def document() -> dict[str, Any]:
     asked["requestBody"] = {"required": True, "content": {"application/json": {"schema": _request_schema()}}}
     paths["/acts"] = {"post": asked}
     key = {"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}
+    paths |= _reads()
     paths["/acts/{key}"] = {"get": _operation("actResults", "What became of them", answer, [key], 404)}
     return {
         "openapi": "3.1.0",
@@ -80,6 +81,42 @@ def document() -> dict[str, Any]:
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
+    }
+
+
+def _reads() -> dict[str, Any]:
+    text, flag, size = {"type": "string"}, {"type": "boolean"}, {"type": "integer"}
+    number = {"name": "number", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
+    key = {
+        "name": "Mailweir-Key",
+        "in": "header",
+        "schema": text,
+        "description": "what the question was answered",
+    }
+    part = {"name": "part", "in": "query", "schema": text, "description": "the path of one of the parts"}
+    field = {"type": "object", "properties": dict.fromkeys(("name", "text", "meaning"), text)}
+    shown = {"path": text, "name": text, "type": text, "size": size, "is_cut": flag}
+    one = {"type": "object", "properties": {**shown, "text": {"type": ["string", "null"]}}}
+    found = {
+        "type": "object",
+        "required": ["state", "result", "is_cut", "header", "parts", "trouble"],
+        "properties": {
+            "state": text, "result": text, "is_cut": flag, "trouble": text,
+            "header": {"type": "array", "items": field}, "parts": {"type": "array", "items": one},
+        },
+    }  # fmt: skip
+    answer = {"type": "object", "required": ["read", "key", "state"],
+              "properties": {"read": size, "key": text, "state": text}}  # fmt: skip
+    body = {"type": "object", "required": ["mail_in_id", "what"],
+            "properties": {"mail_in_id": text, "what": {"type": "string", "enum": list(READS)}}}  # fmt: skip
+    asked = _operation("read", "Ask to read a message in the queue", answer, [], 403, 409, 415, success=202)
+    asked["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    file = _operation("readFile", "One part of it, to be stored", {}, [number, part, key], 403, 404)
+    file["responses"]["200"]["content"] = {"application/octet-stream": {}}
+    return {
+        "/reads": {"post": asked},
+        "/reads/{number}": {"get": _operation("readResult", "What was read", found, [number, key], 403, 404)},
+        "/reads/{number}/file": {"get": file},
     }
 
 

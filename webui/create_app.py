@@ -24,6 +24,7 @@ from mailweir.webui import (
     access,
     accounts,
     api,
+    api_reads,
     commands,
     content,
     delivery,
@@ -65,7 +66,7 @@ BLUEPRINTS = (
     profile.pages,
     reasons.pages,
     saved.pages,
-    api.pages,
+    api_reads.pages,  # the same blueprint, with all its routes
     live.pages,
 )
 MAX_REQUEST = 1_048_576  # bytes; no form of ours is larger

@@ -15,9 +15,10 @@ from mailweir.agent.reading import Letter, Reading
 from mailweir.config import Web
 from mailweir.errors import ConfigError
 from mailweir.records import ids
-from mailweir.records.models import Audit, Command, Finding, Node, User
+from mailweir.records.models import ApiToken, Audit, Command, Finding, Node, User
 from mailweir.records.words import CommandState
 from mailweir.webui.create_app import create_app
+from mailweir.webui.profile import digest
 from tests.unit.test_webui_letter import MAIL
 from tests.unit.webui_client import Pages, hidden
 
@@ -153,3 +154,28 @@ def test_a_message_of_others_is_not_there(pages: Pages, agent: Agent) -> None:
     User.update(domains="elsewhere.example").where(User.name == "administrator").execute()
     for answer in (client.get(path(pages)), client.get(path(pages, "file?part=1"))):
         assert answer.status_code == 404
+
+
+def test_a_program_reads_the_same(pages: Pages, agent: Agent) -> None:
+    for name in ("administrator", "operator"):
+        user = User.get(User.name == name)
+        ApiToken.create(user_id=user.id, name="t", digest=digest(f"mw_{name}"), created=time.time())
+    client, who = pages.app.test_client(), {"Authorization": "Bearer mw_administrator"}
+    wanted = {"mail_in_id": ids.to_text(pages.world.stalled), "what": "content"}
+    asked = client.post("/api/v1/reads", json=wanted, headers=who)
+    assert asked.status_code == 202
+    where, key = f"/api/v1/reads/{asked.json['read']}", {"Mailweir-Key": asked.json["key"]}
+    assert client.get(where, headers=who | key).json["state"] == "requested"
+    agent.work()
+    told = client.get(where, headers=who | key).json
+    assert told["state"] == "done" and told["header"][1]["meaning"] == "Café <b>"
+    assert [part["text"] for part in told["parts"]] == ["Grüße", "<script>alert(1)</script>", None]
+    file = client.get(f"{where}/file", query_string={"part": told["parts"][2]["path"]}, headers=who | key)
+    assert file.data == b"PK\x03\x04" and file.content_type == "application/octet-stream"
+    for wrong in ({}, {"Mailweir-Key": "0" * 64}, {"Mailweir-Key": "x"}):
+        assert client.get(where, headers=who | wrong).json["header"] == []
+        assert client.get(f"{where}/file?part=1", headers=who | wrong).status_code == 404
+    other = {"Authorization": "Bearer mw_operator"}
+    assert client.get(where, headers=other | key).status_code == 404
+    assert client.post("/api/v1/reads", json=wanted, headers=other).status_code == 403
+    assert client.post("/api/v1/reads", json=wanted | {"what": "headers"}, headers=other).status_code == 202
