@@ -16,7 +16,7 @@ from mailweir.records import ids, search
 from mailweir.records.models import Command
 from mailweir.records.words import CommandState
 from mailweir.webui import access, letter
-from mailweir.webui.api import pages
+from mailweir.webui.api import pages as pages
 from mailweir.webui.content import role_for
 
 KEY = "Mailweir-Key"  # the header of a request that opens what was read
