@@ -35,4 +35,6 @@ def look(walk: Walk, item: Item) -> None:
     for signature, name in _NAMES:
         if head.startswith(signature):
             raise Unsupported(name)
+    if item.data[32769:32774] == b"BEA01":
+        raise Unsupported("UDF disc image")
     raise Unsupported("ACE archive" if head[7:14] == b"**ACE**" else "one part of a split archive")

@@ -6,6 +6,8 @@ message becomes a finding, and whatever is wrong with our own helpers is told as
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -22,7 +24,7 @@ from mailweir.content.passwords import candidates
 from mailweir.content.pool import Outcome, Pool
 from mailweir.content.trouble import LimitExceeded
 from mailweir.content.walk import Hooks, Walk
-from mailweir.errors import Unavailable
+from mailweir.errors import ConfigError, Unavailable
 
 if TYPE_CHECKING:
     from mailweir.content.clamd import Client
@@ -34,6 +36,8 @@ class Scanner:
     """Scans messages and files; several threads may call it at once."""
 
     def __init__(self, config: Config, *, clamd: bool = True, clock: Callable[[], float] = monotonic) -> None:
+        """Raises ConfigError when something is missing without which archives could not be opened."""
+        _need_libarchive()
         self.config = config
         self.clock = clock
         self.pool = Pool(config.content)
@@ -73,6 +77,16 @@ class Scanner:
         self.pool.close()
         if self.clamd:
             self.clamd.close()
+
+
+def _need_libarchive() -> None:
+    """Without it every archive would look damaged."""
+    wanted = os.environ.get("LIBARCHIVE", "")  # as libarchive-c reads it
+    try:
+        ctypes.CDLL(wanted or "libarchive.so.13")
+    except OSError as error:
+        if wanted or not ctypes.util.find_library("archive"):
+            raise ConfigError(f"libarchive cannot be used ({error}): apt-get install libarchive13") from None
 
 
 class _Run:

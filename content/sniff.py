@@ -140,8 +140,11 @@ def _binary(item: Item, head: bytes) -> str:
         return "tar"
     if head[7:14] == b"**ACE**":
         return "closed"
-    if item.data[32769:32774] == b"CD001":
+    volume = item.data[32769:32774]  # ISO 9660 and ECMA-167 both begin in sector 16
+    if volume == b"CD001":
         return "iso"
+    if volume == b"BEA01" and item.data[34817:34821] == b"NSR0":
+        return "closed"
     if head[:3] == b"\x5d\0\0" and item.name.lower().endswith((".lzma", ".tlz")):
         return "lzma"
     return ""

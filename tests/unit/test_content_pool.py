@@ -14,6 +14,7 @@ import pytest
 from mailweir.config import Config, Content
 from mailweir.content.findings import Scan
 from mailweir.content.scanner import Scanner
+from mailweir.errors import ConfigError
 
 MakeScanner = Callable[..., Scanner]
 
@@ -154,3 +155,10 @@ def test_nothing_is_left_running(make: MakeScanner) -> None:
     assert template.returncode is not None
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+def test_without_libarchive_nothing_is_scanned(make: MakeScanner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or every archive would be told to be damaged."""
+    monkeypatch.setenv("LIBARCHIVE", "/nonexistent/libarchive.so")
+    with pytest.raises(ConfigError, match="apt-get install libarchive13"):
+        make()

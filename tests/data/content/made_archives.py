@@ -257,6 +257,9 @@ def _others(corpus: Corpus) -> None:
     corpus.add("other.arj", b"\x60\xea" + _arj_header(), "unsupported")
     corpus.add("other.ace", noise(7, 2) + b"**ACE**" + noise(200), "unsupported")
     corpus.add("other.wim", b"MSWIM\0\0\0" + noise(300), "unsupported")
+    sectors = [b"\0" + name + b"\1" + bytes(2041) for name in (b"BEA01", b"NSR02", b"TEA01")]  # ECMA-167, 2/9
+    corpus.add("other-udf.img", bytes(32768) + b"".join(sectors) + noise(2000), "unsupported")
+    corpus.add("other-not-udf.img", bytes(32768) + sectors[0] + noise(4000))
 
 
 def cab(files: dict[str, bytes]) -> bytes:
