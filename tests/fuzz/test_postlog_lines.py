@@ -23,7 +23,7 @@ from mailweir.postlog.stamps import Stamps
 from mailweir.postlog.track import Tracker
 from tests.unit.postlog_records import INCIDENTS
 
-SECONDS = float(os.environ.get("MAILWEIR_FUZZ_SECONDS", "15"))
+SECONDS = float(os.environ.get("MAILWEIR_FUZZ_SECONDS", "60"))
 REFERENCE = 1_798_761_600.0
 PIECES = [
     ": to=<", ">, relay=", ", status=sent (", "orig_to=<", ": removed", ": client=", "]: ", "[", "postfix/",
