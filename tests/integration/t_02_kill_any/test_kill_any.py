@@ -58,6 +58,11 @@ def kill_one_worker(stack: Stack) -> None:
     )
 
 
+def kept(stack: Stack) -> int:
+    """How many messages the receiving servers got; counted quickly, as the rest comes meanwhile."""
+    return sum(1 for _ in stack.inbox.glob("*.json"))
+
+
 ACTS = {
     "milter": kill_and_restart("milter"),
     "one worker": kill_one_worker,
@@ -71,10 +76,11 @@ ACTS = {
 @pytest.mark.parametrize("victim", ACTS)
 def test_nothing_is_lost(victim: str, stack: Stack, sender: Sender) -> None:
     domain = f"{victim.replace(' ', '-')}.example.org"
+    before = kept(stack)
     sent = sender.send(MESSAGES, "sender@example.com", domain)
     assert len(sent) == MESSAGES
-    wait_for(lambda: len(arrived(stack, domain)) > MESSAGES // 10, "mail to flow")
-    assert len(arrived(stack, domain)) < MESSAGES, "too late to kill anything"
+    wait_for(lambda: kept(stack) - before > MESSAGES // 10, "mail to flow")
+    assert kept(stack) - before < MESSAGES, "too late to kill anything"
     ACTS[victim](stack)
     sender.wait_until_sent()
 
