@@ -5,7 +5,7 @@ Stored with every recipient and shown on the message's page, so it must survive 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,41 +52,59 @@ class Trace:
             cls.from_dict(cause) if isinstance(cause, Mapping) else None,
         )
 
-    def sentence(self) -> str:
-        """The decision in English. Names in it come from policies, entries from whoever wrote them."""
-        clause = self._clause()
+    def sentence(self, say: Callable[[str], str] = str) -> str:
+        """The decision in words. Names in it come from policies, entries from whoever wrote them.
+
+        say translates each of TEXTS and of fields.LABELS; without it the sentence is English.
+        """
+        clause = self._clause(say)
         return clause[0].upper() + clause[1:] + "."
 
-    def _clause(self) -> str:
+    def _clause(self, say: Callable[[str], str]) -> str:
         side, _, name = self.field.partition(".")
-        who = self._who()
+        who = say(_WHO.get(self.scope, _DEFAULT)) % {"name": self.scope_name}
         if not self.field:
-            return "nothing was found that a policy treats apart"
+            return say(_NOTHING)
         if self.field == "clamd.unavailable":
-            return f"no virus scanner answered, and the configuration says {self.value}"
-        if name not in LABELS:
-            return f"{who} sets {self.field} to {self.value}"
-        label = LABELS[name].get(self.value, self.value)
+            return say(_UNSCANNED) % {"value": self.value}
+        what = say(_WHAT.get((side, name), ""))
+        if name not in LABELS or not what:
+            return say(_SETS) % {"who": who, "field": self.field, "value": self.value}
+        values = {
+            "who": who,
+            "what": what,
+            "label": say(LABELS[name].get(self.value, self.value)),
+            "kinds": ", ".join(self.findings) or say("nothing"),
+            "entry": self.entry or "",
+        }
         if self.cause:
-            return (
-                f"{self.cause._clause()}, and {who} says “{label}” for {side} messages that cannot be scanned"
-            )
+            return say(_CAUSED) % (values | {"cause": self.cause._clause(say)})
         if self.entry is not None:
-            return (
-                f"{self._kinds()} is allowed because {who} lists {self.entry} for {side} encrypted messages"
-            )
-        what = {
-            "encrypted": f"{side} encrypted messages",
-            "unscannable": f"{side} messages that cannot be scanned",
-            "infected": f"{side} infected messages",
-        }[name]
-        unlisted = ", whose list does not hold this one" if self.value == "allow-list" else ""
-        return f"{self._kinds()} was found, and {who} says “{label}” for {what}{unlisted}"
+            return say(_LISTED) % values
+        return say(_UNLISTED if self.value == "allow-list" else _FOUND) % values
 
-    def _who(self) -> str:
-        if self.scope == "default":
-            return "the default policy"
-        return f"the policy of {self.scope} {self.scope_name}"
 
-    def _kinds(self) -> str:
-        return ", ".join(self.findings) or "nothing"
+_DEFAULT = "the default policy"
+_WHO = {"domain": "the policy of domain %(name)s", "group": "the policy of group %(name)s"}
+_WHAT = {
+    (side, name): f"{side} {words}"
+    for side in ("inbound", "outbound")
+    for name, words in (
+        ("encrypted", "encrypted messages"),
+        ("unscannable", "messages that cannot be scanned"),
+        ("infected", "infected messages"),
+    )
+}
+_NOTHING = "nothing was found that a policy treats apart"
+_UNSCANNED = "no virus scanner answered, and the configuration says %(value)s"
+_SETS = "%(who)s sets %(field)s to %(value)s"
+_CAUSED = "%(cause)s, and %(who)s says “%(label)s” for %(what)s"
+_LISTED = "%(kinds)s is allowed because %(who)s lists %(entry)s for %(what)s"
+_FOUND = "%(kinds)s was found, and %(who)s says “%(label)s” for %(what)s"
+_UNLISTED = (
+    "%(kinds)s was found, and %(who)s says “%(label)s” for %(what)s, whose list does not hold this one"
+)
+TEXTS = (
+    _DEFAULT, *_WHO.values(), *_WHAT.values(), _NOTHING, _UNSCANNED, _SETS, _CAUSED, _LISTED, _FOUND,
+    _UNLISTED, "nothing",
+)  # fmt: skip

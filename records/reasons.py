@@ -29,6 +29,11 @@ _SAID: dict[int, str] = {
     Status.UNKNOWN: "The log did not tell what became of it.",
 }
 _STALLED = "Its content was stopped by a policy, and it waits for an administrator."
+_NOT_KNOWN = Entry(
+    Side.UNKNOWN,
+    "The reply is not one that Mailweir knows.",
+    "Read the reply itself; ask the administrator of the server that gave it.",
+)
 _REMEMBERED = 2_000  # replies whose explanation is kept; most of a long list are the same few
 
 
@@ -50,7 +55,7 @@ class Reason:
 
     def sentence(self) -> str:
         """All in one line."""
-        return f"{self.what} ({self.side.value[0].upper()}{self.side.value[1:]}.) {self.advice}"
+        return in_one_line(self.what, self.side.value, self.advice)
 
 
 @lru_cache(_REMEMBERED)
@@ -95,11 +100,26 @@ def _entry(text: str, code: re.Match[str] | None, enhanced: re.Match[str] | None
         return CODES[detail]
     if enhanced and f"{int(enhanced[2])}.0" in CODES:  # a detail that no standard knows
         return CODES[f"{int(enhanced[2])}.0"]
-    return Entry(
-        Side.UNKNOWN,
-        "The reply is not one that Mailweir knows.",
-        "Read the reply itself; ask the administrator of the server that gave it.",
-    )
+    return _NOT_KNOWN
+
+
+def in_one_line(what: str, side: str, advice: str) -> str:
+    """What happened, on whose side and what to do, in whatever language they are."""
+    return f"{what} ({side[:1].upper()}{side[1:]}.) {advice}"
+
+
+@lru_cache(1)
+def pieces() -> dict[str, tuple[str, str, str]]:
+    """What each sentence that can be said of a reply consists of, for those who translate it."""
+    entries = [*CODES.values(), *REPLIES.values(), *(entry for _, entry in PHRASES), _NOT_KNOWN]
+    told = ((entry.what, entry.side.value, entry.advice) for entry in entries)
+    return {in_one_line(*one): one for one in told}
+
+
+def texts() -> list[str]:
+    """Everything that can be said, piece by piece."""
+    said = [text for one in pieces().values() for text in one]
+    return [*said, *STAGES.values(), *filter(None, _SAID.values()), _STALLED]
 
 
 def of_recipient(status: int, dsn: str, reply: str, verdict: str) -> str:

@@ -75,4 +75,4 @@ def unlock_(identifier: str) -> Response:
 def sentences(view: search.MessageView) -> list[str]:
     """Why the policies decided as they did, each reason once; nothing for mail that was simply accepted."""
     traces = [row.trace for row in view.recipients if row.trace and row.trace.get("field")]
-    return list(dict.fromkeys(Trace.from_dict(trace).sentence() for trace in traces))
+    return list(dict.fromkeys(Trace.from_dict(trace).sentence(say) for trace in traces))

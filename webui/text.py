@@ -18,7 +18,7 @@ from flask_babel import get_translations
 from markupsafe import Markup, escape
 
 from mailweir.plain import visible
-from mailweir.records import ids
+from mailweir.records import ids, reasons
 from mailweir.records.encryption import explain
 from mailweir.webui import access, language
 
@@ -39,6 +39,7 @@ def init_app(app: Flask) -> None:
         visible=visible,
         day=day,
         encryption=explain,
+        plainly=plainly,
     )
     digests: dict[str, str] = {}
 
@@ -89,6 +90,12 @@ def say(word: str) -> str:
     if word not in g.said:
         g.said[word] = str(get_translations().gettext(word))
     return str(g.said[word])
+
+
+def plainly(sentence: str) -> str:
+    """What records/reasons.py says of a reply or a status, in the user's language."""
+    pieces = reasons.pieces().get(sentence)
+    return reasons.in_one_line(*map(say, pieces)) if pieces else say(sentence)
 
 
 def as_written(value: str) -> Markup:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from mailweir.agent.request import ACTS
 from mailweir.policies.fields import LABELS
+from mailweir.policies.trace import TEXTS
 from mailweir.policies.verdict import Action
 from mailweir.postlog.reconstruct import NOTES
-from mailweir.records import words
+from mailweir.records import reasons, words
 from mailweir.records.encryption import TRUST
 from mailweir.webui import accounts
 
@@ -34,6 +35,6 @@ def spoken() -> Sequence[str]:
     found += [label for labels in LABELS.values() for label in labels.values()]
     found += [text for act in ACTS.values() for text in (act.name, act.meaning)]
     found += [action.value for action in Action]
-    found += [*TRUST.values(), *NOTES]
+    found += [*TRUST.values(), *NOTES, *reasons.texts(), *TEXTS]
     found += [*accounts.ROLES, *TIMELINE, *LINES, "recipient", "sender", "yes", "no"]
     return list(dict.fromkeys(found))

@@ -10,8 +10,11 @@ import pytest
 from babel.messages import Catalog
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
+from markupsafe import escape
 
+from mailweir.records import ids, reasons
 from mailweir.webui import words
+from tests.unit.webui_client import Pages
 
 WEBUI = Path(__file__).parents[2] / "webui"
 CATALOGUES = sorted(WEBUI.glob("translations/*/LC_MESSAGES/messages.po"))
@@ -68,3 +71,18 @@ def test_words_in_variables_are_looked_up_only_by_the_filter_that_escapes() -> N
 
 def test_all_words_in_variables_are_in_the_catalogue(texts: Catalog) -> None:
     assert set(words.spoken()) <= {message.id for message in texts}
+
+
+def test_a_german_page_explains_replies_and_policies_in_german(tmp_path: Path) -> None:
+    pages = Pages(tmp_path)
+    client = pages.as_user("operator")
+    german = {"Accept-Language": "de"}
+    failed = client.get(f"/message/{ids.to_text(pages.world.failed)}", headers=german).text
+    assert "kein solches Postfach" in failed and "Die Adresse des Empfängers.)" in failed
+    assert "no such mailbox on" not in failed
+    stalled = client.get(f"/message/{ids.to_text(pages.world.stalled)}", headers=german).text
+    assert "Eine Richtlinie hat ihren Inhalt angehalten" in stalled and "wurde gefunden, und" in stalled
+    assert "stopped by a policy" not in stalled and "was found, and" not in stalled
+    reference = client.get("/reasons", headers=german).text
+    assert not [text for text in reasons.texts() if f">{escape(text)}<" in reference]
+    assert "There is no such mailbox" in client.get("/reasons").text
