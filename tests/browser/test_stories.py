@@ -7,11 +7,13 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from mailweir.agent import publish
+from mailweir.config import load
 from mailweir.content.findings import Finding
 from mailweir.policies.verdict import Action, decide
 from mailweir.records import ids
-from mailweir.records.models import Command
+from mailweir.records.models import Command, Group
 from mailweir.records.words import Direction, Status
+from mailweir.webui.create_app import create_app
 from tests.browser.conftest import PASSWORD, Desk, Site
 from tests.browser.seed import Sower
 
@@ -39,6 +41,21 @@ TELLING = (
     "quarantine",
     "policies/default/0/filtering",
 )  # these have every kind of part
+
+NO_PAGES = {
+    "start.start", "login.log_in", "static", "live.stream", "commands.results", "session.part",
+    "content.file",
+    "mail_in.export", "pending.export", "delivery.export", "rejected.export", "policies.export",
+}  # fmt: skip
+# How many bytes the page and all it needs have, and by how much its parts moved.
+LOADED = """() => new Promise(done => {
+    const entries = ["navigation", "resource"].flatMap(kind => performance.getEntriesByType(kind));
+    const weight = entries.reduce((sum, entry) => sum + entry.encodedBodySize, 0);
+    let moved = 0;
+    const watch = list => list.getEntries().forEach(entry => { moved += entry.value; });
+    new PerformanceObserver(watch).observe({type: "layout-shift", buffered: true});
+    requestAnimationFrame(() => setTimeout(() => done([weight, moved]), 0));
+})"""
 
 
 def test_track_a_message_from_a_search_to_its_attempts(desk: Desk) -> None:
@@ -139,19 +156,40 @@ def test_pages_fit_and_are_accessible(
     wrong = [f"login {line}" for line in desk.accessible(rules)]
     desk.shot(f"login-{scheme}-{width}")
     desk.log_in()
-    more = [f"message/{ids.to_text(i)}" for i in (site.world.stalled, site.world.hostile)]
-    more.append(f"session/{ids.to_text(site.world.sessions[0])}")
-    for path in (*PAGES, *more):
+    paths = [*PAGES, *single_pages(site)]
+    assert endpoints(site, paths) == endpoints(site) - NO_PAGES, "each page is to be looked at"
+    for path in paths:
         desk.page.goto("/" + path)
         if rules is None or path in TELLING:
             wrong += [f"{path} {line}" for line in desk.accessible(rules)]
         wrong += [f"{path} scrolls sideways"] * desk.page.evaluate(
             "document.documentElement.scrollWidth > window.innerWidth"
         )
+        weight, shift = desk.page.evaluate(LOADED)
+        wrong += [f"{path} weighs {weight} bytes"] * (weight > 150_000)
+        wrong += [f"{path} moves by {shift} while it loads"] * (shift > 0)
         name = re.sub("[^a-z]+", "-", path.partition("?")[0])[:28]
         desk.shot(f"{name}-{scheme}-{width}")
     assert wrong == []
     desk.close()
+
+
+def single_pages(site: Site) -> list[str]:
+    """Pages of one thing: messages, their content, a conversation, a group's members."""
+    group = Group.get_or_create(name="Partners", defaults={"position": 1})[0]
+    messages = [f"message/{ids.to_text(number)}" for number in (site.world.stalled, site.world.hostile)]
+    session = f"session/{ids.to_text(site.world.sessions[0])}"
+    return [*messages, f"{messages[0]}/content", session, f"policies/group/{group.id}/members"]
+
+
+def endpoints(site: Site, paths: list[str] | None = None) -> set[str]:
+    """What answers to a GET of these paths; without them, everything that answers to one outside the API."""
+    app = create_app(load(None, site.env))
+    if paths is None:
+        rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+        return {rule.endpoint for rule in rules if not rule.endpoint.startswith("api.")}
+    adapter = app.url_map.bind("localhost")
+    return {adapter.match("/" + path.partition("?")[0])[0] for path in paths}
 
 
 def test_the_check_itself_sees_what_is_wrong(desk: Desk) -> None:
