@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from mailweir.content.headers import Header
 from mailweir.content.item import Item, find
+from mailweir.content.pieces import Pieces
 from mailweir.content.transfer import decode
 from mailweir.content.trouble import LimitExceeded
 from mailweir.content.walk import Walk
@@ -38,6 +39,7 @@ class Entity:
 def look(walk: Walk, item: Item) -> None:
     """Look at every part of the message that the item holds."""
     data = item.data
+    pieces = Pieces(walk)
     for entity in _leaves(item, _entity(item, 0, len(data), _number(item.part, 0), 0, b"text/plain"), walk):
         walk.budget.tick()
         header = entity.header
@@ -49,12 +51,15 @@ def look(walk: Walk, item: Item) -> None:
         charset = header.params.get("charset", "")
         leaf = Item(part, name.rsplit("/", 1)[-1], body, item.depth + 1, header.type, charset)
         walk.attachment(leaf)
+        if pieces.take(leaf):
+            continue
         if header.type == "message/partial":
             walk.found("unsupported", leaf, "a fragment of a message, to be put together by the reader")
         before = walk.count
         walk.look(leaf)
         if walk.count == before and header.says_enveloped:
             walk.found("smime-encrypted", leaf, "declared as enveloped data")
+    pieces.look()
 
 
 def _leaves(item: Item, entity: Entity, walk: Walk) -> Iterator[Entity]:

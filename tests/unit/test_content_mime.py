@@ -6,6 +6,7 @@ import base64
 import binascii
 import io
 
+import py7zr
 import pytest
 
 from mailweir.config import Config
@@ -144,3 +145,35 @@ def test_text_without_a_blank_line_before_it_is_looked_at_too() -> None:
 def test_fields_after_a_malformed_line_still_count() -> None:
     message = multipart(FILE + b"AAAA").replace(b"From: a@b\r\n", b"From: a@b\r\nnot a field\r\n")
     assert parts(message) == [("1/x.bin", 3)]
+
+
+def attached(name: str, data: bytes) -> bytes:
+    head = f"Content-Type: application/octet-stream; name={name}\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    return head.encode() + base64.b64encode(data)
+
+
+def archive(password: str | None = None) -> bytes:
+    """A 7z archive with an encrypted or a plain file in it."""
+    out = io.BytesIO()
+    with py7zr.SevenZipFile(out, "w", password=password) as packed:
+        packed.writestr("words " * 50, "letter.txt")
+    return out.getvalue()
+
+
+def found(*parts_: bytes) -> list[tuple[str, str]]:
+    return [(finding.kind, finding.part) for finding in scan(multipart(b"\r\ntext", *parts_)).findings]
+
+
+def test_the_pieces_of_a_split_archive_are_put_together() -> None:
+    plain, locked = archive(), archive("secret")
+    names = ("A.7z.001", "a.7z.002", "a.7z.003")
+    for data, kinds in ((plain, []), (locked, [("encrypted-7z", "3/A.7z")])):
+        third = len(data) // 3
+        one, two, three = data[:third], data[third : 2 * third], data[2 * third :]
+        pieces = [attached(name, piece) for name, piece in zip(names, (one, two, three), strict=True)]
+        assert found(pieces[1], pieces[0], pieces[2]) == kinds
+        lacking = found(pieces[0], pieces[2])
+        assert [kind for kind, _ in lacking] == ["unsupported", "unsupported"]
+        assert found(*pieces, pieces[1]) != kinds  # which of the two is meant, nobody can tell
+    broken = scan(multipart(b"\r\ntext", attached("x.zip.001", b"PK"), attached("x.zip.002", b"\3\4")))
+    assert [finding.part for finding in broken.findings] == ["2/x.zip"]

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from corpus import TEXT, Corpus, noise, run
-from made_archives import locked_zip, plain_zip
+from made_archives import PASSWORD, locked_zip, plain_zip
 from made_office import _with_vba
 
 BODY = b"Content-Type: text/plain\r\n\r\nDear Sir or Madam,\r\nthe figures are attached.\r\n"
@@ -24,6 +24,22 @@ def make(corpus: Corpus, work: Path) -> None:
     _smime(corpus, work)
     _pgp(corpus, work)
     _wrapped(corpus)
+    _pieces(corpus, work)
+
+
+def _pieces(corpus: Corpus, work: Path) -> None:
+    """All pieces of a split archive in one message, and all but one."""
+    (work / "noise.bin").write_bytes(noise(200_000))
+    for name, options, kind in (("plain", [], ""), ("locked", [f"-p{PASSWORD}"], "encrypted")):
+        for suffix in ("7z", "zip"):
+            run("7z", "a", "-v64k", *options, work / f"pieces-{name}.{suffix}", "noise.bin", cwd=work)
+            found = sorted(work.glob(f"pieces-{name}.{suffix}.0*"))
+            files = {piece.name: piece.read_bytes() for piece in reversed(found)}
+            kinds = [f"{kind}-{suffix}"] if kind else []
+            corpus.add(f"pieces-{name}-{suffix}.eml", mail(files=files), *kinds)
+            del files[found[1].name]
+            first = kinds if suffix == "zip" else []  # the first piece of a zip file tells by itself
+            corpus.add(f"pieces-{name}-{suffix}-lacking.eml", mail(files=files), "unsupported", *first)
 
 
 def mail(
