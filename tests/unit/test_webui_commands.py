@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from mailweir.config import Web
 from mailweir.records import ids
 from mailweir.records.models import Address, Command, User
 from mailweir.records.words import CommandState
@@ -162,3 +163,15 @@ def test_a_password_goes_to_the_agent_and_is_kept_nowhere(pages: Pages) -> None:
     assert "Unlock and scan" not in viewer.get(path).text
     fields = hidden(viewer.get("/mail-in").text) | {"password": "x"}
     assert viewer.post(path + "/unlock", data=fields).status_code == 403
+
+
+@pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1"), (1, "203.0.113.9"), (2, "198.51.100.7")])
+def test_the_address_behind_proxies_is_the_one_that_they_saw(tmp_path: Path, proxies: int, seen: str) -> None:
+    """Each proxy adds what it saw at the end; what a client wrote before that is believed by nobody."""
+    pages = Pages(tmp_path, web=Web(act_wait=0.0, proxies=proxies))
+    client = pages.as_user("operator")
+    fields = hidden(client.get("/quarantine").text)
+    fields |= {"action": "retry", "item": ids.to_text(pages.world.stalled)}
+    chain = "192.0.2.66, 198.51.100.7, 203.0.113.9"
+    assert client.post("/act", data=fields, headers={"X-Forwarded-For": chain}).status_code == 302
+    assert [command.by_ip for command in Command.select()] == [seen]
