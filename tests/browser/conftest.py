@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
 from mailweir.config import load
 from mailweir.records import db
@@ -139,6 +139,16 @@ class Desk:
         self.page.get_by_label(password_label).fill(password)
         self.page.get_by_role("button", name=button).click()
         self.page.wait_for_url(lambda url: "/login" not in url)
+
+    def reach(self, target: Locator, key: str = "Tab") -> None:
+        """Press a key until the focus is there, and see that it shows."""
+        for _ in range(120):
+            if target.evaluate("element => element === document.activeElement"):
+                outline = target.evaluate("element => getComputedStyle(element).outlineStyle")
+                assert outline != "none", f"{target} has the focus, but nothing shows it"
+                return
+            self.page.keyboard.press(key)
+        raise AssertionError(f"{target} cannot be reached by {key}")
 
     def shot(self, name: str) -> None:
         """Keep a picture of the page."""

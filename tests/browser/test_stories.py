@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, expect
 
 from mailweir.agent import publish
 from mailweir.config import load
@@ -202,18 +202,18 @@ def test_a_trusted_partner_by_keyboard_alone(desk: Desk) -> None:
     desk.log_in()
     page = desk.page
     page.goto("/policies")
-    press_until(desk, page.get_by_label("Add a domain"), "Tab")
+    desk.reach(page.get_by_label("Add a domain"))
     page.keyboard.type("example.net")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Domain example.net")).to_be_visible()
     treatment = page.get_by_role("group", name="Outbound encrypted message treatment")
-    press_until(desk, treatment.get_by_role("radio").first, "Tab")
+    desk.reach(treatment.get_by_role("radio").first)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     expect(treatment.get_by_label("Allow messages to the address(es)")).to_be_checked()
-    press_until(desk, treatment.get_by_role("textbox"), "Tab")
+    desk.reach(treatment.get_by_role("textbox"))
     page.keyboard.type(".partner.example # contract 7")
-    press_until(desk, page.get_by_role("button", name="Save"), "Tab")
+    desk.reach(page.get_by_role("button", name="Save"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Saved")
     desk.shot("policy-saved")
@@ -226,15 +226,6 @@ def test_a_trusted_partner_by_keyboard_alone(desk: Desk) -> None:
         now=time.time(),
     )
     assert decided.action is Action.ACCEPT
-
-
-def press_until(desk: Desk, target: Locator, key: str) -> None:
-    """Press a key until the focus is where it should be."""
-    for _ in range(80):
-        if target.evaluate("element => element === document.activeElement"):
-            return
-        desk.page.keyboard.press(key)
-    raise AssertionError(f"{target} cannot be reached by {key}")
 
 
 def test_a_second_user_limited_to_a_domain(browser: Browser, site: Site, desk: Desk) -> None:
