@@ -40,7 +40,8 @@ def made(desk: Desk, who: str, count: int, sender: str) -> tuple[list[int], list
         Leg.update(arrival=arrival).where(Leg.queue_id == queue_id, Leg.arrival == 0).execute()
     ids = [desk.queue_id(message) for message in late]
     desk.postfix.command("postsuper", *(word for queue_id in ids for word in ("-H", queue_id)))
-    desk.postfix.command("postqueue", "-f")
+    for queue_id in ids:  # each by itself: a flush of all may come to the same file twice
+        desk.postfix.command("postqueue", "-i", queue_id)
     wait_for(lambda: all(path(desk, queue_id).parent.name == "deferred" for queue_id in ids), "deferral")
     Leg.update(queue=Queue.DEFERRED).where(Leg.message_id.in_(late)).execute()
     Recipient.update(status=Status.DEFERRED).where(Recipient.message_id.in_(late)).execute()
