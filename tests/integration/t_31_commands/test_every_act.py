@@ -86,7 +86,8 @@ def prepare(desk: Desk, direction: Direction, all_: list[Case]) -> None:
     Recipient.update(direction=direction).execute()
     tried = [case for case in all_ if case.state != "stalled"]
     desk.postfix.command("postsuper", *(word for case in tried for word in ("-H", case.queue_id)))
-    desk.postfix.command("postqueue", "-f")
+    for case in tried:  # each by itself: a flush of all may come to the same file twice
+        desk.postfix.command("postqueue", "-i", case.queue_id)
     wait_for(
         lambda: all(queues(desk).get(case.queue_id, ("",))[0] == "deferred" for case in tried),
         "their first attempts",
