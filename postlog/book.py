@@ -19,6 +19,8 @@ _GONE = Queue.GONE.value
 MOST_LEGS = 8_192  # queue files cached although the database knows them
 MOST_RECEIVING = 4_096  # queue files begun but not yet accepted; the oldest are let go
 RECEIVING_FOR = 3_600.0  # seconds after which one that never came to an end is let go
+SECOND = queue_ids.SECOND
+CLOSE = 3600 * SECOND  # the longest between the beginning of a short ID's file and what the filter tells
 
 
 class NotAQueueId(ValueError):
@@ -28,8 +30,14 @@ class NotAQueueId(ValueError):
 class Memory(Protocol):
     """What the database knows, for a tracker that meets a queue ID it does not have in its book."""
 
-    def leg(self, queue_id: str) -> dict[str, Any] | None:
-        """The newest leg with this queue ID, its message and recipients (see Book._loaded); or None."""
+    def leg(self, queue_id: str, arrival: int | None = None) -> dict[str, Any] | None:
+        """The newest leg with this queue ID (or of that arrival), its message and recipients; or None.
+
+        See Book._loaded.
+        """
+
+    def arrivals(self, queue_id: str, since: int, until: int) -> list[int]:
+        """The arrivals (microseconds since 1970) of the legs with this queue ID in that span."""
 
     def last_id(self, milliseconds: int) -> int:
         """The largest ID of the tracker's own slot within the second that begins there; 0 for none."""
@@ -57,7 +65,9 @@ class Book:
         self.receiving: dict[str, Leg] = {}  # those of them that Postfix has not accepted yet
         self.memory = memory
         self.orphaned = 0
-        self._known_until = self._horizon = known_until
+        self._horizon = known_until  # arrival of the latest leg that the database may know and the book not
+        self._behind: dict[str, int] = {}  # arrival of the short ID's file that the log is at, if used since
+        self._heard_until = known_until  # the latest leg that something else than the log told of
         self._careful_until = milliseconds_of(taken_until) // 1000 + 1 if taken_until else 0  # seconds
         self._second = 0
         self._ids = IdSource(node, slot)
@@ -96,7 +106,7 @@ class Book:
         arrival = queue_ids.arrival_us(queue_id)
         if arrival is not None and arrival > self._horizon:
             return None
-        found = self.memory.leg(queue_id)
+        found = self.memory.leg(queue_id, self._behind.get(queue_id))
         return self._loaded(found) if found else None
 
     def begin(self, queue_id: str, time: float, arrival: float | None = None) -> Leg:
@@ -108,13 +118,17 @@ class Book:
         micros = queue_ids.arrival_us(queue_id)
         if micros is None:
             micros = self._short_arrival(queue_id, time if arrival is None else arrival)
-            self._end_reused(queue_id, time)
+            known = self._heard_of(queue_id, micros, int(time * SECOND))
+            if known is None:
+                self._end_reused(queue_id, time)
+            if arrival is not None:
+                self._heard_until = max(self._heard_until, micros)
         else:
             known = self.legs.get(queue_id)
-            if known is None and micros <= self._known_until:
+            if known is None and micros <= self._horizon:
                 known = self.find(queue_id)
-            if known is not None:
-                return known
+        if known is not None:
+            return known
         identifier = self.next_of(int(time * 1000))
         leg = Leg(identifier, queue_id, micros, Message(identifier))
         leg.seen = time
@@ -126,19 +140,53 @@ class Book:
         micros = queue_ids.short_micros(queue_id)
         if micros is None:
             raise NotAQueueId(queue_id)
-        return int(seconds) * 1_000_000 + micros
+        return int(seconds) * SECOND + micros
+
+    def _heard_of(self, queue_id: str, arrival: int, begun: int) -> Leg | None:
+        """The short ID's file that a line begins, when journal or queue listing told of it before the log.
+
+        arrival, begun: what the line tells of it, and its own time; both in microseconds.
+        """
+        self._behind.pop(queue_id, None)
+        if begun > self._heard_until:
+            return None
+        known = self.legs.get(queue_id)
+        since, until = min(arrival, begun), begun + CLOSE
+        told = self.memory.arrivals(queue_id, since, until) if self.memory else []
+        if known is not None and since <= known.arrival < until:
+            told.append(known.arrival)
+        found = queue_ids.file_begun(told, arrival, begun)
+        if found is None:
+            return None
+        if found < max(told) and len(self._behind) < MOST_LEGS:
+            self._behind[queue_id] = found
+        if known is not None:
+            if known.arrival == found:
+                return known
+            if known.arrival < begun:
+                self._end_if_open(known, begun / SECOND)
+        values = self.memory.leg(queue_id, found) if self.memory else None
+        return self._loaded(values) if values else None
 
     def enter(self, leg: Leg) -> None:
-        """Enter a new leg made elsewhere."""
+        """Enter a new leg made elsewhere; one of a short ID that was used again since is only written."""
+        self._heard_until = max(self._heard_until, leg.arrival)
         if len(leg.queue_id) < queue_ids.SHORTEST_LONG:
+            later = self.find(leg.queue_id)
+            if later is not None and later.arrival > leg.arrival:
+                return
             self._end_reused(leg.queue_id, leg.seen)
         self.legs[leg.queue_id] = self.receiving[leg.queue_id] = leg
 
     def _end_reused(self, queue_id: str, time: float) -> None:
         """A short ID begins anew: a file that had it before and was never seen to end is over."""
         old = self.find(queue_id)
-        if old is not None and old.accepted and old.queue != Queue.GONE:
-            self.end(old, time, Status.UNKNOWN)
+        if old is not None:
+            self._end_if_open(old, time)
+
+    def _end_if_open(self, leg: Leg, time: float) -> None:
+        if leg.accepted and leg.queue != Queue.GONE:
+            self.end(leg, time, Status.UNKNOWN)
 
     def end(self, leg: Leg, time: float, status: Status) -> None:
         """The queue file is gone; recipients it still carried get that status."""
@@ -156,7 +204,8 @@ class Book:
     def accept(self, leg: Leg) -> None:
         """Postfix has taken the responsibility: from here on it is in the records."""
         leg.accepted = True
-        self.receiving.pop(leg.queue_id, None)
+        if self.receiving.get(leg.queue_id) is leg:
+            del self.receiving[leg.queue_id]
         if not leg.dirty:
             leg.dirty = True
             self._dirty.append(leg)
@@ -317,6 +366,7 @@ class Book:
         return {
             "last_id": self._ids.last,
             "now": self.now,
+            "behind": self._behind,
             "receiving": [leg.receiving_values() for leg in self.receiving.values()],
         }
 
@@ -324,6 +374,8 @@ class Book:
         """The inverse of state()."""
         self._ids = IdSource(self.node, self.slot, state["last_id"])
         self.now = state["now"]
+        self._behind = state.get("behind", {})
         for values in state["receiving"]:
             leg = Leg.from_receiving(values)
-            self.legs[leg.queue_id] = self.receiving[leg.queue_id] = leg
+            if self.memory is None or not self.memory.arrivals(leg.queue_id, leg.arrival, leg.arrival + 1):
+                self.legs[leg.queue_id] = self.receiving[leg.queue_id] = leg

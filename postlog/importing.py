@@ -75,9 +75,14 @@ class _Waiting:
         self._memory = memory
         self._settle = settle
 
-    def leg(self, queue_id: str) -> dict[str, Any] | None:
+    def leg(self, queue_id: str, arrival: int | None = None) -> dict[str, Any] | None:
         self._settle()
-        found: dict[str, Any] | None = self._memory.leg(queue_id)
+        found: dict[str, Any] | None = self._memory.leg(queue_id, arrival)
+        return found
+
+    def arrivals(self, queue_id: str, since: int, until: int) -> list[int]:
+        self._settle()
+        found: list[int] = self._memory.arrivals(queue_id, since, until)
         return found
 
     def last_id(self, milliseconds: int) -> int:

@@ -10,12 +10,12 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from mailweir.postlog.book import Book
+from mailweir.postlog.book import CLOSE, SECOND, Book
 from mailweir.postlog.legs import PENDING, Leg, Message, Recipient, clipped, key_of
+from mailweir.postlog.queue_id import arrival_us, short_micros
 from mailweir.postlog.stamps import LATEST
 from mailweir.records.words import Direction, Queue, Source, Status
 
-CLOSE = 3_600_000_000  # microseconds within which a reused short queue ID is taken for the same file
 _DIRECTIONS = {direction.word: direction.value for direction in Direction}
 _STATUSES = {
     "accept": Status.QUEUED,
@@ -62,7 +62,10 @@ def _enter(book: Book, entry: dict[str, Any]) -> None:
     recipients = [_recipient(entry, one, time) for one in entry["recipients"]]
     leg = _leg(book, queue_id, arrival, identifier, time)
     message = leg.message
-    if message.source == Source.MILTER and message.id == identifier and message.stored:
+    if message.source == Source.MILTER and message.id != identifier:
+        _enter_again(book, leg, entry, recipients, time)
+        return
+    if message.source == Source.MILTER and message.stored:
         book.changes.replaced.append(identifier)
         message.stored = False
     elif message.id != identifier:
@@ -91,6 +94,22 @@ def _enter(book: Book, entry: dict[str, Any]) -> None:
     book.accept(leg)
 
 
+def _enter_again(
+    book: Book, leg: Leg, entry: dict[str, Any], recipients: list[Recipient], time: float
+) -> None:
+    """The message has come through the filter before, and came back from an after-queue filter.
+
+    It keeps its Mail In ID; what the filter decided this time is where its recipients stand.
+    """
+    for recipient in recipients:
+        known = leg.message.recipients.get(recipient.address)
+        if known is not None and known.leg_id == leg.id and known.status in PENDING:
+            known.settle(recipient.status, time, "", recipient.reply)
+    if entry["event"] == "message":
+        _queue(leg, entry, time)
+    book.accept(leg)
+
+
 def _within(number: float, limit: float) -> float:
     """The number, if a database can hold it. Raises ValueError."""
     if not 0 <= number < limit:
@@ -99,14 +118,29 @@ def _within(number: float, limit: float) -> float:
 
 
 def _leg(book: Book, queue_id: str, arrival: int, identifier: int, time: float) -> Leg:
-    """The queue file that the filter saw: known from the log already, or new."""
+    """The queue file that the filter saw: known already, or new."""
     known = book.find(queue_id) if queue_id else None
-    if known is not None and abs(known.arrival - arrival) < CLOSE and known.parent_id is None:
+    if known is not None and _is_file(known, arrival, identifier):
         return known
+    if arrival_us(queue_id) is None and arrival % SECOND == short_micros(queue_id):
+        arrival += 1  # it is not the file's own
     leg = Leg(book.next_id(time), queue_id, arrival, Message(identifier))
     leg.seen = time
     book.enter(leg)
     return leg
+
+
+def _is_file(known: Leg, arrival: int, identifier: int) -> bool:
+    """Whether a file of the same queue ID is the one that the filter saw.
+
+    A long ID is used once; a short one's file was there at `arrival`, when the filter had the message.
+    """
+    if arrival_us(known.queue_id) is not None:
+        return True
+    if known.message.source == Source.MILTER and (known.message.id == identifier or known.parent_id is None):
+        return known.message.id == identifier
+    was_there = known.arrival - SECOND <= arrival < known.arrival + CLOSE
+    return was_there and (known.removed is None or known.removed * SECOND >= arrival - SECOND)
 
 
 def _fill(message: Message, entry: dict[str, Any]) -> None:

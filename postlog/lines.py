@@ -120,6 +120,12 @@ def read(lines: Sequence[str], stamps: Stamps, counts: Counts) -> list[Event]:
     return events
 
 
+def left_out(lines: Sequence[bytes], counts: Counts) -> None:
+    """Count lines that the records could not take in as not understood."""
+    counts.read += len(lines)
+    counts.not_understood += sum(_keep(counts, line.decode("utf-8", "backslashreplace")) for line in lines)
+
+
 def _keep(counts: Counts, line: str) -> int:
     if line.strip():
         counts.samples.append(redacted(line[:SAMPLE_LENGTH]))

@@ -6,6 +6,8 @@ one carries only the microseconds within some second, then the inode, and is reu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"  # Postfix's safe_ultostr(), base 52
 SEPARATOR = "z"  # before the inode, which is written in base 51 and so never holds one itself
 SECONDS_WIDTH, MICROS_WIDTH = 6, 4  # in characters, MQID_LG_* in Postfix's mail_queue.h
@@ -16,7 +18,7 @@ SHORT_MICROS_WIDTH = 5  # hexadecimal
 _VALUE = {character: value for value, character in enumerate(DIGITS)}
 _DIGITS = frozenset(DIGITS)
 _HEX = frozenset("0123456789ABCDEF")
-_MILLION = 1_000_000
+SECOND = _MILLION = 1_000_000  # microseconds
 _LATEST = 1 << 40  # seconds; what is later is no time
 _MOST_SECONDS = 1_000
 # Two digits at a time, as a log has an ID on every line.
@@ -70,3 +72,16 @@ def short_micros(queue_id: str) -> int | None:
 def is_queue_id(text: str) -> bool:
     """Whether the text can be a queue ID of either kind."""
     return arrival_us(text) is not None or short_micros(text) is not None
+
+
+def file_begun(told: Iterable[int], arrival: int, begun: int) -> int | None:
+    """Which moment told for a short ID's files is of the one that a line begins; None when it is new.
+
+    All in microseconds since 1970. A file's moment is its arrival, as the log and the queue's listing tell,
+    or, from the filter's journal, when the filter had the whole message: that is never before the line,
+    whose time is `begun`, and its microseconds are not those of the ID, which `arrival` ends with.
+    """
+    moments = sorted(told)
+    if arrival in moments:
+        return arrival
+    return next((one for one in moments if one >= begun and (one - arrival) % SECOND), None)

@@ -7,12 +7,14 @@ a kill at any point leaves either all of it or nothing, and the next start goes 
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 
 from peewee import Database, PeeweeException
 
 from mailweir.errors import Unavailable
+from mailweir.plain import visible
 from mailweir.postlog import journal, lines, listed
 from mailweir.postlog.importing import dump_state, load_state
 from mailweir.postlog.lines import Counts
@@ -21,9 +23,11 @@ from mailweir.postlog.queue import QueueEntry
 from mailweir.postlog.stamps import Stamps
 from mailweir.postlog.track import Tracker
 from mailweir.records.ingest_cursors import Cursors
+from mailweir.records.ingest_faults import MOST, Lines, is_refusal
 from mailweir.records.ingest_memory import DatabaseMemory
 from mailweir.records.ingest_rows import Writer
 
+logger = logging.getLogger("mailweir.records")
 LOG = "log"  # the cursor's name of the followed log; its row also holds the tracker's state
 
 
@@ -56,22 +60,68 @@ class Ingest:
         `now` is in seconds since 1970. Returns the counts of the log so far. Raises Unavailable when the
         database does not answer: nothing was taken then, and the same chunks may be given again.
         """
-        if not log and not any((journals or {}).values()):
+        given = {name: chunk for name, chunk in (journals or {}).items() if chunk}
+        log = log or None
+        if not log and not given:
             return self.counts
+        try:
+            self._take(given, log, now)
+        except Unavailable as error:
+            if not is_refusal(error):
+                raise
+            self._take_others(Lines(given, log), error, now)
+        return self.counts
+
+    def _take(
+        self,
+        journals: Mapping[str, Chunk],
+        log: Chunk | None,
+        now: float,
+        *,
+        left_out: Sequence[bytes] = (),
+        keep: bool = True,
+    ) -> None:
+        """take(), all or nothing. Raises _Undone, with nothing changed, when it is not to be kept."""
         with self._transaction(now) as tracker:
-            for name, chunk in (journals or {}).items():
-                if chunk:
-                    _, bad = journal.take(tracker.book, chunk.lines)
-                    self._cursors.moved(name, chunk.position, now, {"not_understood": bad})
+            for name, chunk in journals.items():
+                _, bad = journal.take(tracker.book, chunk.lines)
+                self._cursors.moved(name, chunk.position, now, {"not_understood": bad})
             if log:
                 tracker.feed(lines.read(log.texts, self._stamps, self.counts))
                 self.counts.orphaned = tracker.orphaned
+            lines.left_out(left_out, self.counts)
             self._writer.apply(tracker.flush())
-            if log:
+            if not keep:
+                raise _Undone
+            if log is not None:
                 self._cursors.finished(LOG, log.position, now)
             state = dump_state(tracker, self._stamps)
-            self._cursors.save(LOG, log.position if log else None, state, self.counts, now)
-        return self.counts
+            self._cursors.save(LOG, log.position if log is not None else None, state, self.counts, now)
+
+    def _take_others(self, given: Lines, error: Unavailable, now: float) -> None:
+        """Take in all but the lines whose rows the database refuses, which are told of and counted."""
+
+        def is_refused(journals: Mapping[str, Chunk], log: Chunk | None) -> bool:
+            try:
+                self._take(journals, log, now, keep=False)
+            except Unavailable as error:
+                if is_refusal(error):
+                    return True
+                raise
+            except _Undone:
+                pass
+            return False
+
+        for _ in range(MOST):
+            line = visible(given.leave_out(is_refused).decode("utf-8", "replace"))
+            logger.error("%s. Left out: %s", error, line)
+            try:
+                return self._take(*given.first(), now, left_out=given.left_out)
+            except Unavailable as another:
+                if not is_refusal(another):
+                    raise
+                error = another
+        raise error
 
     def reconcile(self, entries: Sequence[QueueEntry], now: float) -> None:
         """Compare the records with a listing of the queue (queue.snapshot); one transaction.
@@ -107,7 +157,7 @@ class Ingest:
         try:
             self._database.connect(reuse_if_open=True)
             yield
-        except (PeeweeException, sqlite3.Error, OSError) as error:
+        except (PeeweeException, sqlite3.Error, OSError, OverflowError) as error:
             raise Unavailable(f"the database does not take records: {str(error).strip()}") from error
         except Exception as error:
             if type(error).__module__.partition(".")[0] != "psycopg":
@@ -134,3 +184,7 @@ class Ingest:
                 self._writer.addresses.forget()
                 with contextlib.suppress(Exception):
                     self._database.close()
+
+
+class _Undone(Exception):
+    """What was taken in for a trial is not kept."""

@@ -25,12 +25,13 @@ class DatabaseMemory:
         self._node = node
         self._slot = slot
 
-    def leg(self, queue_id: str) -> dict[str, Any] | None:
-        """The newest leg with this queue ID; see postlog.book.Memory."""
+    def leg(self, queue_id: str, arrival: int | None = None) -> dict[str, Any] | None:
+        """The newest leg with this queue ID, or the one of that arrival; see postlog.book.Memory."""
+        which, value = ("", ()) if arrival is None else (" AND arrival = ?", (arrival,))
         row = self._execute(
-            f"SELECT {', '.join(_LEG)} FROM leg WHERE queue_id = ? AND node_id = ?"
+            f"SELECT {', '.join(_LEG)} FROM leg WHERE queue_id = ? AND node_id = ?{which}"
             " ORDER BY arrival DESC LIMIT 1",
-            (queue_id, self._node),
+            (queue_id, self._node, *value),
         ).fetchone()
         if row is None:
             return None
@@ -39,6 +40,14 @@ class DatabaseMemory:
         if leg["message_id"] is not None:
             self._message(leg["message_id"], found)
         return found
+
+    def arrivals(self, queue_id: str, since: int, until: int) -> list[int]:
+        """The arrivals of the legs with this queue ID in that span (microseconds, the end not included)."""
+        rows = self._execute(
+            "SELECT arrival FROM leg WHERE queue_id = ? AND node_id = ? AND arrival >= ? AND arrival < ?",
+            (queue_id, self._node, since, until),
+        ).fetchall()
+        return [row[0] for row in rows]
 
     def _message(self, identifier: int, found: dict[str, Any]) -> None:
         row = self._execute(

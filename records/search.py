@@ -9,7 +9,7 @@ from __future__ import annotations
 from mailweir.records import ids
 from mailweir.records.filters import Filter, from_fields, moment, parse, with_domains
 from mailweir.records.search_lists import delivery, mail_in, pending, quarantine
-from mailweir.records.search_one import find, message, session
+from mailweir.records.search_one import find, message, session, went_elsewhere
 from mailweir.records.search_rejected import rejected
 from mailweir.records.views import (
     AttachmentRow,
@@ -30,5 +30,5 @@ __all__ = [
     "AttachmentRow", "CommandRow", "DeliveryRow", "Filter", "FindingRow", "LegRow", "MessageRow",
     "MessageView", "Page", "PendingRow", "RecipientRow", "RejectRow", "SessionView", "delivery", "find",
     "from_fields", "ids", "mail_in", "message", "moment", "parse", "pending", "quarantine", "rejected",
-    "session", "with_domains",
+    "session", "went_elsewhere", "with_domains",
 ]  # fmt: skip

@@ -75,6 +75,12 @@ def message(identifier: int, *, domains: tuple[str, ...] | None = None) -> Messa
     )
 
 
+def went_elsewhere(identifier: int, view: MessageView) -> bool:
+    """Whether it has recipients besides those of the view, which a user limited to domains may not see."""
+    found = one(Sql("SELECT count(*) FROM recipient WHERE message_id = ?", (identifier,)))
+    return found is not None and found[0] > len(view.recipients)
+
+
 def legs(identifier: int) -> tuple[LegRow, ...]:
     """The message's queue files, oldest first."""
     return tuple(
