@@ -17,7 +17,7 @@ from mailweir.records.models import Command
 from mailweir.records.words import CommandState
 from mailweir.webui import access, letter
 from mailweir.webui.api import pages as pages
-from mailweir.webui.content import role_for
+from mailweir.webui.content import elsewhere, role_for
 
 KEY = "Mailweir-Key"  # the header of a request that opens what was read
 _LONGEST_KEY = 64
@@ -34,8 +34,11 @@ def read() -> tuple[Response, int]:
         raise InputError(f"what must be one of {', '.join(READS)}")
     _permit(what)
     number = ids.from_text(body["mail_in_id"])
-    if search.message(number, domains=access.domains(g.user) or None) is None:
+    view = search.message(number, domains=access.domains(g.user) or None)
+    if view is None:
         raise InputError("there is no message with this Mail In ID, or it is not yours to see")
+    if search.went_elsewhere(number, view):
+        abort(403, elsewhere())
     look = reading.ask(
         what=what, message_id=number, user=g.user.name, ip=request.remote_addr or "", clock=time.time
     )
@@ -93,7 +96,8 @@ def _found(number: int) -> tuple[Command, Letter | None]:
     if command is None:
         abort(404, "You have not asked to read this.")
     _permit(command.action)
-    if search.message(command.message_id, domains=access.domains(g.user) or None) is None:
+    view = search.message(command.message_id, domains=access.domains(g.user) or None)
+    if view is None or search.went_elsewhere(view.id, view):
         abort(404, "You have not asked to read this.")
     key = request.headers.get(KEY, "")[:_LONGEST_KEY]
     return command, reading.find(Look(number, key), time.time())

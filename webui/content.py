@@ -34,7 +34,7 @@ from mailweir.records import search
 from mailweir.records.models import Command
 from mailweir.records.words import CommandState
 from mailweir.webui import access, acts, letter
-from mailweir.webui.message import find
+from mailweir.webui.message import find as find_message
 
 pages = Blueprint("content", __name__)
 
@@ -55,6 +55,24 @@ class Asked:
     def is_open(self) -> bool:
         """Whether the agent is not through yet."""
         return self.state in ("requested", "running")
+
+
+def find(identifier: str) -> search.MessageView:
+    """The message, if all of it is the user's to see: its header names every recipient it was sent to."""
+    view = find_message(identifier)
+    if search.went_elsewhere(view.id, view):
+        abort(403, elsewhere())
+    return view
+
+
+def elsewhere() -> str:
+    """Why a user limited to domains may not read a message."""
+    return str(
+        _(
+            "This message also went to recipients outside your domains, who may be named in it. "
+            "Ask an administrator of all domains to read it."
+        )
+    )
 
 
 def role_for(what: str) -> str:

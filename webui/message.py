@@ -42,6 +42,7 @@ def show(identifier: str) -> str:
         events=timeline.events(view),
         branches=timeline.branches(view.legs),
         kinds={leg.queue_id: leg.kind for leg in view.legs},
+        shared=search.went_elsewhere(view.id, view),
         key=acts.new_key(),
         acted=acts.results(request.args.get("acted", "")),
     )

@@ -15,7 +15,7 @@ from mailweir.agent.reading import Letter, Reading
 from mailweir.config import Web
 from mailweir.errors import ConfigError
 from mailweir.records import ids
-from mailweir.records.models import ApiToken, Audit, Command, Finding, Node, User
+from mailweir.records.models import Address, ApiToken, Audit, Command, Finding, Node, Recipient, User
 from mailweir.records.words import CommandState
 from mailweir.webui.create_app import create_app
 from mailweir.webui.profile import digest
@@ -154,6 +154,43 @@ def test_a_message_of_others_is_not_there(pages: Pages, agent: Agent) -> None:
     User.update(domains="elsewhere.example").where(User.name == "administrator").execute()
     for answer in (client.get(path(pages)), client.get(path(pages, "file?part=1"))):
         assert answer.status_code == 404
+
+
+def test_a_message_that_others_got_too_is_not_read_by_a_user_of_one_domain(
+    pages: Pages, agent: Agent
+) -> None:
+    """Its header and text name the others."""
+    user, number = User.get(User.name == "administrator"), pages.world.stalled
+    first = Recipient.select().where(Recipient.message_id == number).dicts().get()
+    own = Address.get_by_id(first["address_id"]).address.rpartition("@")[2]
+    User.update(domains=own).where(User.name == "administrator").execute()
+    ApiToken.create(user_id=user.id, name="t", digest=digest("mw_a"), created=time.time())
+    client, program = pages.as_user("administrator"), pages.app.test_client()
+    who, wanted = {"Authorization": "Bearer mw_a"}, {"mail_in_id": ids.to_text(number), "what": "content"}
+    message = f"/message/{ids.to_text(number)}"
+    assert ask(client, pages, "content").status_code == 302, "all recipients are of the domain"
+    assert "Header and content" in client.get(message).text
+    asked = program.post("/api/v1/reads", json=wanted, headers=who)
+    agent.work()
+    where, key = f"/api/v1/reads/{asked.json['read']}", {"Mailweir-Key": asked.json["key"]}
+    assert program.get(where, headers=who | key).json["header"]
+
+    other = Address.create(
+        address="x@other.example", folded="x@other.example", domain_reversed="elpmaxe.rehto"
+    )
+    Recipient.insert(first | {"address_id": other.id}).execute()
+    for tail in ("content", "file?part=1"):
+        refused = client.get(path(pages, tail))
+        assert refused.status_code == 403 and "recipients outside your domains" in refused.text
+    fields = hidden(client.get("/mail-in").text)
+    before = Command.select().count()
+    assert client.post(path(pages), data={**fields, "what": "headers"}).status_code == 403
+    assert program.post("/api/v1/reads", json=wanted, headers=who).status_code == 403
+    assert Command.select().count() == before
+    for tail in ("", "/file?part=1"):
+        assert program.get(where + tail, headers=who | key).status_code == 404
+    page = client.get(message)
+    assert page.status_code == 200 and "Header and content" not in page.text
 
 
 def test_a_program_reads_the_same(pages: Pages, agent: Agent) -> None:
