@@ -26,6 +26,13 @@ _NAMES = (
     (b"age-encryption.org/", "encrypted with age"),
     (b"AES", "encrypted with AES Crypt"),
     (b"\xc0\xb9\x07\x2e", "encrypted with AxCrypt"),
+    (b"\x03\xd9\xa2\x9a", "encrypted with KeePass"),
+    (b"PWS3", "encrypted with Password Safe"),
+    (b"LUKS", "encrypted disk image (LUKS)"),
+    (b"encrcdsa", "encrypted disk image (macOS)"),
+    (b"\xeb\x58\x90-FVE-FS-", "encrypted disk image (BitLocker)"),
+    (b"KWALLET", "encrypted with KWallet"),
+    (b"$ANSIBLE_VAULT;", "encrypted with Ansible Vault"),
 )
 
 

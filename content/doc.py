@@ -1,4 +1,4 @@
-"""Word 97 to 2003 documents and their forerunners ([MS-DOC]): encryption and tracked revisions."""
+"""Word 97 to 2003 documents and their forerunners ([MS-DOC]): encryption, tracked revisions, WordBasic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from mailweir.content import office_unlock, ooxml
 from mailweir.content.item import Item
 from mailweir.content.walk import Walk
 
-_WORD97 = 0xA5EC
+_WORD97, _WORD6 = 0xA5EC, 0xA5DC
+_COMMANDS = 0x118  # of Word 6 and 95: offset and length of the table of macros, menus and keys
+_MACROS = 1  # the entry of that table which lists macros
 _ENCRYPTED, _OTHER_TABLE, _OBFUSCATED = 0x0100, 0x0200, 0x8000
 # Where the pairs (offset, length) of these tables stand in the file information block.
 _CHPX, _PAPX, _DOP, _ASSOCIATED = 0xFA, 0x102, 0x192, 0x19A
@@ -38,6 +40,8 @@ def inspect(walk: Walk, item: Item, ole: olefile.OleFileIO, path: list[str]) -> 
         if len(path) > 1 or not office_unlock.unlock(walk, item):
             walk.found("encrypted-office", item, "XOR obfuscation" if flags & _OBFUSCATED else "password")
         return
+    if magic == _WORD6 and _has_wordbasic(main):
+        walk.found("macro", item, "WordBasic")
     table_path = [*path[:-1], "1Table" if flags & _OTHER_TABLE else "0Table"]
     if magic != _WORD97 or len(main) < 0x1A2 or not ole.exists(table_path):
         return
@@ -54,6 +58,15 @@ def inspect(walk: Walk, item: Item, ole: olefile.OleFileIO, path: list[str]) -> 
     template = _template(_part(main, table, _ASSOCIATED))
     if template:
         ooxml.relation(walk, item, "attachedtemplate", template)
+
+
+def _has_wordbasic(main: bytes) -> bool:
+    """Whether the table of commands begins with macros; no other entry comes before them."""
+    if len(main) < _COMMANDS + 8:
+        return False
+    offset, length = struct.unpack_from("<2L", main, _COMMANDS)
+    table = main[offset : offset + length]
+    return len(table) > 3 and table[0] == 0xFF and table[1] == _MACROS and table[2:4] != b"\0\0"
 
 
 def _part(main: bytes, table: bytes, field: int) -> bytes:

@@ -67,6 +67,14 @@ _START = (
     (b"AES\x01\0", "closed"),
     (b"AES\x02\0", "closed"),
     (b"\xc0\xb9\x07\x2e\x4f\x93\xf1\x46", "closed"),
+    (b"\x03\xd9\xa2\x9a\x67\xfb\x4b\xb5", "closed"),
+    (b"\x03\xd9\xa2\x9a\x65\xfb\x4b\xb5", "closed"),
+    (b"PWS3", "closed"),
+    (b"LUKS\xba\xbe", "closed"),
+    (b"encrcdsa", "closed"),
+    (b"\xeb\x58\x90-FVE-FS-", "closed"),
+    (b"KWALLET\n\r\0\r\n", "closed"),
+    (b"$ANSIBLE_VAULT;", "closed"),
 )
 _BY_FIRST: dict[int, list[tuple[bytes, str]]] = {}
 for _signature in _START:

@@ -1,4 +1,4 @@
-"""Text parts: what can hide in them is armoured PGP, PEM-wrapped S/MIME and uuencoded files."""
+"""Text parts: armoured PGP, PEM-wrapped S/MIME, uuencoded files, and Word's HTML with tracked revisions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ _PEM = re.compile(rb"-----BEGIN (?:PKCS7|CMS)-----(.{1,200000000}?)(?:-----END|\
 # SYLK, Excel's old text format: the option E marks a macro sheet.
 _SYLK_MACROS = re.compile(rb"^O;(?:[^;\r\n]*;)*E[;\r\n]", re.M)
 _AGE = b"-----BEGIN AGE ENCRYPTED FILE-----"
+# What `openssl enc -a` writes: "Salted__", the salt and at least one block; the mark alone is mere talk.
+_OPENSSL = re.compile(rb"^[ \t>]*U2FsdGVkX1[0-9A-Za-z+/=\r\n>]{33}", re.M)
+_WORD = b"urn:schemas-microsoft-com:office:word"
+# Word names the author as a mail address; other HTML's <ins> and <del> cite the address of a page, if any.
+_REVISION = re.compile(
+    rb"""<(ins|del)\b[^<>]{0,500}\bcite\s*=\s*["']?mailto:[^<>]{0,500}\bdatetime\b""", re.I
+)
+_TRACKING = re.compile(rb"<w:TrackRevisions\s*/?>", re.I)
 
 
 def mime_of(name: str) -> str:
@@ -36,5 +44,19 @@ def look(walk: Walk, item: Item) -> None:
             walk.member(item, "", transfer.base64(pem[1]))
     if data[:2] == b"MI" and "pkcs7" in item.type + mime_of(item.name):
         walk.member(item, "", transfer.base64(data[:]))
+    if data.find(_WORD) >= 0:
+        _word_html(walk, item)
+    if data.find(b"U2FsdGVkX1") >= 0 and _OPENSSL.search(data):
+        raise Unsupported("encrypted with openssl")
     if data.find(_AGE) >= 0:
         raise Unsupported("encrypted with age")
+
+
+def _word_html(walk: Walk, item: Item) -> None:
+    """What Word saves as a web page, and as a single file (MHT) too."""
+    revision = _REVISION.search(item.data)
+    if revision:
+        what = "insertion" if revision[1].lower() == b"ins" else "deletion"
+        walk.found("tracking", item, f"tracked {what}")
+    if _TRACKING.search(item.data):
+        walk.found("tracking", item, "revision tracking is on")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import gzip
 import io
@@ -260,6 +261,38 @@ def _others(corpus: Corpus) -> None:
     sectors = [b"\0" + name + b"\1" + bytes(2041) for name in (b"BEA01", b"NSR02", b"TEA01")]  # ECMA-167, 2/9
     corpus.add("other-udf.img", bytes(32768) + b"".join(sectors) + noise(2000), "unsupported")
     corpus.add("other-not-udf.img", bytes(32768) + sectors[0] + noise(4000))
+    _by_other_programs(corpus)
+
+
+def _by_other_programs(corpus: Corpus) -> None:
+    """Files that programs of their own encrypt, by the beginnings that these write, and near misses."""
+    for name, start in (
+        ("passwords.kdbx", b"\x03\xd9\xa2\x9a\x67\xfb\x4b\xb5\0\0\x04\0"),
+        ("passwords.kdb", b"\x03\xd9\xa2\x9a\x65\xfb\x4b\xb5\x03\0\0\0"),
+        ("passwords.psafe3", b"PWS3"),
+        ("passwords.kwl", b"KWALLET\n\r\0\r\n\0\0\0\x02"),
+        ("disk.luks", b"LUKS\xba\xbe\0\x02"),
+        ("disk.dmg", b"encrcdsa\0\0\0\x02"),
+        ("disk.vhd", b"\xeb\x58\x90-FVE-FS-\0\x02"),
+    ):
+        corpus.add(f"locked-{name}", start + noise(900), "unsupported")
+    corpus.add(
+        "locked-vault.yml", b"$ANSIBLE_VAULT;1.1;AES256\n" + noise(300).hex().encode() + b"\n", "unsupported"
+    )
+    secret = base64.encodebytes(b"Salted__" + noise(200))
+    corpus.add("locked-openssl.txt", secret, "unsupported")
+    corpus.add("locked-openssl-one-line.txt", secret.replace(b"\n", b""), "unsupported")
+    corpus.add("locked-openssl-short.txt", base64.encodebytes(b"Salted__" + noise(24)), "unsupported")
+    corpus.add("locked-openssl-quoted.eml", (
+        b"From: a@example.org\r\nTo: b@example.org\r\nSubject: secret\r\n\r\nHere it is:\r\n\r\n> "
+        + secret.strip().replace(b"\n", b"\r\n> ") + b"\r\n"
+    ), "unsupported")  # fmt: skip
+    corpus.add(
+        "talk-openssl.txt", b"What openssl encrypts begins with\nU2FsdGVkX1 and goes on with the salt.\n" * 9
+    )
+    corpus.add("talk-vault.txt", b"Begin the file with $ANSIBLE_VAULT;1.1;AES256 and a line end.\n")
+    corpus.add("disk-plain.img", b"\xeb\x58\x90MSDOS5.0" + noise(900))
+    corpus.add("noise-near-kdbx.bin", b"\x03\xd9\xa2\x9a" + noise(900))
 
 
 def cab(files: dict[str, bytes]) -> bytes:

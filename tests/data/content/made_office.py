@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import quopri
 import struct
 import tarfile
 import zipfile
@@ -30,6 +31,7 @@ def make(corpus: Corpus, work: Path) -> None:
     _tracking(corpus)
     _objects(corpus)
     _one_file(corpus)
+    _word6(corpus)
     _rtf(corpus)
 
 
@@ -447,7 +449,47 @@ def _one_file(corpus: Corpus) -> None:
             f"Content-Type: application/x-mso\r\n\r\n{body}\r\n------=_NextPart_01--\r\n"
         )
         corpus.add(f"mht-{name}.doc", mht.encode(), *kinds)
+    _word_html(corpus)
     corpus.add("plain.xml", b'<?xml version="1.0"?>\n<root><w:ins xmlns:w="other"/></root>\n')
+
+
+def _word_html(corpus: Corpus) -> None:
+    """Word's web pages, alone and as MHT; other pages and mail tell changes with the same elements."""
+    space = ' xmlns:w="urn:schemas-microsoft-com:office:word"'
+    by = 'datetime="2024-05-06T07:08"'
+    switch = "<!--[if gte mso 9]><xml><w:WordDocument>{}</w:WordDocument></xml><![endif]-->"
+    bodies = {
+        "inserted": f'<p><span class=msoIns><ins cite="mailto:A%20Writer" {by}>new</ins></span></p>',
+        "deleted": f'<p><span class=msoDel><del cite="mailto:A%20Writer"\r\n{by}>old</del></span></p>',
+        "tracking-on": switch.format("<w:TrackRevisions/>") + "<p>Words</p>",
+        "plain": switch.format("<w:TrackMoves>false</w:TrackMoves>") + "<p>Words</p>",
+        "cited": f'<p><ins cite="https://example.org/why" {by}>new</ins> <del>old</del></p>',
+    }
+    for name, body in bodies.items():
+        kinds = ["tracking"] if name in ("inserted", "deleted", "tracking-on") else []
+        page = f"<html{space}><head><title>x</title></head><body>{body}</body></html>"
+        corpus.add(f"word-html-{name}.htm", page.encode(), *kinds)
+        corpus.add(f"word-html-{name}-utf16.htm", page.encode("utf-16"), *kinds)
+        quoted = quopri.encodestring(page.encode()).replace(b"\n", b"\r\n").decode()
+        mht = (
+            'MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary="----=_NextPart_01"\r\n\r\n'
+            "------=_NextPart_01\r\nContent-Location: file:///C:/1/doc.htm\r\nContent-Type: text/html\r\n"
+            f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{quoted}\r\n------=_NextPart_01--\r\n"
+        )
+        corpus.add(f"word-mht-{name}.doc", mht.encode(), *kinds)
+    page = f'<html><body><ins cite="mailto:a@example.org" {by}>not from Word</ins></body></html>'
+    corpus.add("html-changes.htm", page.encode())
+
+
+def _word6(corpus: Corpus) -> None:
+    """Word 6 and 95: the table of commands, which lists WordBasic macros first."""
+    macros = b"\xff\x01\x01\0" + struct.pack("<2B10HL", 0x55, 1, *range(10), 600)[:24] + b"\x40"
+    keys = b"\xff\x03\x01\0" + bytes(14) + b"\x40"
+    for name, table, kinds in (("macro", macros, ["macro"]), ("keys", keys, []), ("plain", b"", [])):
+        main = bytearray(900)
+        struct.pack_into("<2H", main, 0, 0xA5DC, 0x65)
+        struct.pack_into("<2L", main, 0x118, len(main) if table else 0, len(table))
+        corpus.add(f"word6-{name}.doc", compound_file({"WordDocument": bytes(main) + table}), *kinds)
 
 
 def _rtf(corpus: Corpus) -> None:
