@@ -10,7 +10,7 @@ from typing import Any
 
 import pikepdf
 
-from mailweir.content.item import Item, file_of
+from mailweir.content.item import Buffer, Item, file_of
 from mailweir.content.trouble import Corrupt
 from mailweir.content.walk import Walk
 
@@ -23,7 +23,8 @@ _WORTH = re.compile(rb"/(?:ObjStm|JavaScript|JS|Launch|EF|EP|EncryptedPayload)\b
 
 def look(walk: Walk, item: Item) -> None:
     """Open with the empty password, then with those that were given."""
-    pdf = _opened(walk, item)
+    document = _document(item.data)
+    pdf = _opened(walk, document)
     if pdf is None:
         walk.found("encrypted-pdf", item, "user password")
         return
@@ -31,14 +32,21 @@ def look(walk: Walk, item: Item) -> None:
         if _WORTH.search(item.data) or pdf.is_encrypted:
             _objects(walk, item, pdf)
         damaged = any("damaged" in warning or "xref" in warning for warning in map(str, pdf.get_warnings()))
-    if damaged and not _END.search(item.data[-_TAIL:]):
+    if damaged and not _END.search(document[-_TAIL:]):
         raise Corrupt("cut off")
 
 
-def _opened(walk: Walk, item: Item) -> pikepdf.Pdf | None:
+def _document(data: Buffer) -> Buffer:
+    """The PDF alone where it stands in another file, such as a metafile that brings its picture twice."""
+    head = data[:_TAIL]
+    start, end = head.find(b"%PDF-"), data.rfind(b"%%EOF")
+    return data if end < 0 or not head[:start].strip() else data[start : end + 6]
+
+
+def _opened(walk: Walk, document: Buffer) -> pikepdf.Pdf | None:
     for password in ["", *walk.passwords]:
         try:
-            pdf = pikepdf.open(file_of(item.data), password=password, suppress_warnings=True)
+            pdf = pikepdf.open(file_of(document), password=password, suppress_warnings=True)
         except pikepdf.PasswordError:
             continue
         except pikepdf.PdfError as error:

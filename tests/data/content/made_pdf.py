@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,11 @@ def make(corpus: Corpus, work: Path) -> None:
     corpus.add("pdf-linearized.pdf", pdf(linearize=True))
     corpus.add("pdf-object-streams.pdf", pdf(object_stream_mode=pikepdf.ObjectStreamMode.generate))
     corpus.add("pdf-trailing.pdf", plain + b"\r\n\0\0\0")
+    # macOS writes metafiles that bring the same picture as PDF, in a comment record.
+    head = struct.pack("<2L8L", 1, 108, *bytes(8)) + b" EMF\0\0\1\0" + bytes(60)
+    for name, inner, kinds in (("", plain, []), ("-locked", locked, ["encrypted-pdf"])):
+        corpus.add(f"picture-with-pdf{name}.emf", head + inner + noise(5000), *kinds)
+    corpus.add("picture-with-pdf-cut.emf", head + plain[: len(plain) * 2 // 3] + bytes(100), "corrupt")
     corpus.add("pdf-certificate.pdf", _certificate(locked), "encrypted-pdf")
     for name, inner, kinds in (
         ("text", TEXT, []),
