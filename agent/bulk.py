@@ -56,7 +56,11 @@ def request_matching(
     possible = (Status.STALLED,) if action in _HELD_ONLY else PENDING
     chosen = tuple(status for status in statuses if status in possible)
     if not chosen:
-        raise InputError(f"{action} concerns only mail that is {', '.join(one.word for one in possible)}")
+        raise InputError(
+            "%(action)s concerns only mail that is %(all)s",
+            action=action,
+            all=", ".join(one.word for one in possible),
+        )
     wanted = dataclasses.replace(wanted, status=chosen)
     number, below = 0, None
     while True:

@@ -56,7 +56,7 @@ def ask(*, what: str, message_id: int, user: str, ip: str, clock: Callable[[], f
     when the agent that has it does not run.
     """
     if what not in READS:
-        raise InputError(f"there is {' and '.join(READS)} to read")
+        raise InputError("there is %(all)s to read", all=" and ".join(READS))
     key = secrets.token_hex(32)
     database: Database = models.database.obj
     with database.atomic():

@@ -95,9 +95,11 @@ def request_all(
     act = UNLOCK if action == "unlock" else ACTS.get(action) or READS.get(action)
     reason = storable(reason).strip()[:MAX_REASON]
     if act is None:
-        raise InputError(f"there is no act {action[:20]!r}; there are {', '.join(ACTS)}")
+        raise InputError(
+            "there is no act %(action)s; there are %(all)s", action=repr(action[:20]), all=", ".join(ACTS)
+        )
     if act.needs_reason and not reason:
-        raise InputError(f"{act.name} needs a reason")
+        raise InputError("%(name)s needs a reason", name=act.name)
     if not all(one.key for one in wanted):
         raise InputError("a request needs a key")
     database: Database = models.database.obj
@@ -115,7 +117,7 @@ def request_all(
             try:
                 legs = known.legs(one, action, bool(reason))
             except (_Unasked, Refused) as error:
-                refused[one] = InputError(str(error)) if isinstance(error, _Unasked) else error
+                refused[one] = error.why if isinstance(error, _Unasked) else error
                 continue
             sender = known.senders[one.message_id]
             for leg, address_id in legs:
@@ -149,6 +151,10 @@ def request_all(
 
 class _Unasked(Exception):
     """What is asked for does not exist."""
+
+    def __init__(self, why: InputError) -> None:
+        self.why = why
+        super().__init__(str(why))
 
 
 @dataclass(frozen=True)
@@ -212,21 +218,29 @@ class _Known:
         Raises _Unasked and Refused, and InputError when a reason is missing.
         """
         if wanted.message_id not in self.senders:
-            raise _Unasked(f"there is no message {ids.to_text(wanted.message_id)}")
+            raise _Unasked(
+                InputError("there is no message %(message)s", message=ids.to_text(wanted.message_id))
+            )
         recipients = self._recipients.get(wanted.message_id, [])
         address_id = None
         if wanted.address is not None:
             recipients = [one for one in recipients if one.address.lower() == wanted.address.lower()]
             if not recipients:
                 text = ids.to_text(wanted.message_id)
-                raise _Unasked(f"{text} has no recipient {wanted.address[:80]!r}")
+                raise _Unasked(
+                    InputError(
+                        "%(message)s has no recipient %(address)s",
+                        message=text,
+                        address=repr(wanted.address[:80]),
+                    )
+                )
             address_id = recipients[0].address_id
         carried = [one for one in recipients if one.status in PENDING and one.leg_id in self._legs]
         if action in STALLED_ONLY:
             carried = [one for one in carried if one.status == Status.STALLED or self._is_held(one)]
         if not carried:
             what = "stalled" if action in STALLED_ONLY else "in the queue any more"
-            raise Refused(f"nothing of it is {what}")
+            raise Refused("nothing of it is %(what)s", what=what)
         if action == "release" and not reasoned and any(one.verdict == "stall" for one in carried):
             raise InputError("releasing stalled mail delivers it unscanned, as Force does: give a reason")
         numbers = sorted({one.leg_id for one in carried if one.leg_id is not None})

@@ -82,11 +82,15 @@ def pattern_key(pattern: str) -> str:
     text = pattern.strip()
     broken = not text or len(text.encode("utf-8", "surrogatepass")) > MAX_LENGTH
     if broken or any(character.isspace() or not character.isprintable() for character in text):
-        raise InputError(f"{pattern[:80]!r} is neither an address, a domain nor .domain")
+        raise InputError(
+            "%(pattern)s is neither an address, a domain nor .domain", pattern=repr(pattern[:80])
+        )
     local, at, domain = text.rpartition("@")
     name = normal_domain(domain.lstrip(".") if not at else domain)
     if not name or ".." in name or name.startswith(".") or (at and not local):
-        raise InputError(f"{pattern[:80]!r} is neither an address, a domain nor .domain")
+        raise InputError(
+            "%(pattern)s is neither an address, a domain nor .domain", pattern=repr(pattern[:80])
+        )
     if at:
         folded, host = split(text)
         return f"{folded}@{host}"

@@ -85,26 +85,33 @@ def checked(name: str, value: Any) -> Any:
     """The value of one field as it is stored. Raises InputError naming the field and what it takes."""
     short = name.partition(".")[2]
     if name not in DEFAULTS:
-        raise InputError(f"there is no policy field {name!r}")
+        raise InputError("there is no policy field %(name)s", name=repr(name))
     if short in _WORDS:
         words = [str(word) for word in _WORDS[short]]
         if value not in words:
-            raise InputError(f"{name} must be one of {', '.join(words)}, not {value!r}")
+            raise InputError(
+                "%(name)s must be one of %(all)s, not %(value)s",
+                name=name,
+                all=", ".join(words),
+                value=repr(value),
+            )
         return str(value)
     if short == "lifetime":
         if type(value) not in (int, float) or not math.isfinite(value) or value < 60:
-            raise InputError(f"{name} must be 60 seconds or more, not {value!r}")
+            raise InputError(
+                "%(name)s must be 60 seconds or more, not %(value)s", name=name, value=repr(value)
+            )
         return float(value)
     if short in ("kinds", "administrators"):
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise InputError(f"{name} must be a list, not {value!r}")
+            raise InputError("%(name)s must be a list, not %(value)s", name=name, value=repr(value))
         if short == "kinds":
             unknown = sorted(set(value) - set(UNSCANNABLE_KINDS))
             if unknown:
-                raise InputError(f"{name}: no such kind: {', '.join(unknown)}")
+                raise InputError("%(name)s: no such kind: %(all)s", name=name, all=", ".join(unknown))
         elif not all("@" in addresses.pattern_key(item) for item in value):
-            raise InputError(f"{name} takes addresses, not {', '.join(value)}")
+            raise InputError("%(name)s takes addresses, not %(all)s", name=name, all=", ".join(value))
         return list(value)
     if type(value) is not bool:
-        raise InputError(f"{name} must be true or false, not {value!r}")
+        raise InputError("%(name)s must be true or false, not %(value)s", name=name, value=repr(value))
     return value

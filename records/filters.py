@@ -107,7 +107,7 @@ def parse(
         name = _ALIASES.get(match[1], match[1]) if match else ""
         if match and (name in FIELDS or name in known):
             if name in fields:
-                raise InputError(f"{name} stands twice in the search; give it once")
+                raise InputError("%(name)s stands twice in the search; give it once", name=name)
             fields[name] = match[2]
         else:
             words.append(f'"{term}"' if re.search(r"\s", term) else term)
@@ -127,10 +127,14 @@ def from_fields(
     for given, raw in fields.items():
         name = _ALIASES.get(given, given)
         if name not in known:
-            raise InputError(f"there is no search field {given[:40]!r} here; there are {', '.join(known)}")
+            raise InputError(
+                "there is no search field %(given)s here; there are %(all)s",
+                given=repr(given[:40]),
+                all=", ".join(known),
+            )
         text = storable(raw).strip()
         if len(text) > MAX_TEXT:
-            raise InputError(f"{name}: longer than {MAX_TEXT} characters")
+            raise InputError("%(name)s: longer than %(max_text)s characters", name=name, max_text=MAX_TEXT)
         if text:
             values.update(_value(name, text, now, zone))
     result = Filter(**values)  # type: ignore[arg-type]
@@ -148,17 +152,25 @@ def _value(name: str, text: str, now: float, zone: tzinfo) -> dict[str, object]:
         return {"id": ids.from_text(text)}
     if name == "verdict":
         if text.lower() not in _VERDICTS:
-            raise InputError(f"verdict: {text[:40]!r} is none of {', '.join(_VERDICTS)}")
+            raise InputError(
+                "verdict: %(text)s is none of %(all)s", text=repr(text[:40]), all=", ".join(_VERDICTS)
+            )
         return {"verdict": text.lower()}
     if name == "code":
         if not _CODE.fullmatch(text):
-            raise InputError(f"code: {text[:40]!r} is no reply code; write 550, 5, 5.7.1 or 5.7")
+            raise InputError(
+                "code: %(text)s is no reply code; write 550, 5, 5.7.1 or 5.7", text=repr(text[:40])
+            )
         return {"code": text}
     if name in ("before", "after"):
         return {name: moment(text, now=now, zone=zone)}
     if name == "node":
         if not text.isascii() or not text.isdigit() or int(text[:9]) > ids.MAX_NODE:
-            raise InputError(f"node: {text[:40]!r} is not a number from 0 to {ids.MAX_NODE}")
+            raise InputError(
+                "node: %(text)s is not a number from 0 to %(max_node)s",
+                text=repr(text[:40]),
+                max_node=ids.MAX_NODE,
+            )
         return {"node": int(text)}
     return {_PLAIN.get(name, name): text}
 
@@ -172,7 +184,9 @@ def _statuses(text: str) -> dict[str, object]:
         known = word in Status.words(), word in Outcome.words()
         if not any(known):
             wanted = ", ".join([*Status.words(), *Outcome.words()])
-            raise InputError(f"status: {part.strip()[:40]!r} is none of {wanted}")
+            raise InputError(
+                "status: %(part)s is none of %(wanted)s", part=repr(part.strip()[:40]), wanted=wanted
+            )
         statuses += [_word(Status, "status", word)] if known[0] else []
         outcomes += [_word(Outcome, "status", word)] if known[1] else []
     return {"status": tuple(statuses), "outcome": tuple(outcomes)}
@@ -182,7 +196,12 @@ def _word(kind: type[W], name: str, text: str) -> W:
     for member in kind:
         if member.word == text.strip().lower():
             return member
-    raise InputError(f"{name}: {text.strip()[:40]!r} is none of {', '.join(kind.words())}")
+    raise InputError(
+        "%(name)s: %(text)s is none of %(all)s",
+        name=name,
+        text=repr(text.strip()[:40]),
+        all=", ".join(kind.words()),
+    )
 
 
 def moment(text: str, *, now: float, zone: tzinfo = UTC) -> float:
@@ -201,7 +220,8 @@ def moment(text: str, *, now: float, zone: tzinfo = UTC) -> float:
         return (when if when.tzinfo else when.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
         raise InputError(
-            f"{text[:40]!r} is no date; write 2026-11-24, 2026-11-24T16:05, today, yesterday, 12h or 3d"
+            "%(text)s is no date; write 2026-11-24, 2026-11-24T16:05, today, yesterday, 12h or 3d",
+            text=repr(text[:40]),
         ) from None
 
 

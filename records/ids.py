@@ -60,7 +60,7 @@ def from_text(text: str) -> int:
     except ValueError:
         identifier = -1
     if not text or not 0 <= identifier < 1 << 63:
-        raise InputError(f"{text[:40]!r} is not a Mail In ID")
+        raise InputError("%(text)s is not a Mail In ID", text=repr(text[:40]))
     return identifier
 
 

@@ -47,9 +47,9 @@ def add(name: str, password: str, *, role: str, clock: Callable[[], float]) -> U
     if not NAME.fullmatch(name):
         raise InputError("a user's name has 1 to 64 letters, digits or . _ @ + -")
     if User.get_or_none(User.name == name) is not None:
-        raise InputError(f"there is a user {name} already")
+        raise InputError("there is a user %(name)s already", name=name)
     if role not in ROLES:
-        raise InputError(f"{role!r} is no role; there are {', '.join(ROLES)}")
+        raise InputError("%(role)s is no role; there are %(all)s", role=repr(role), all=", ".join(ROLES))
     check_strength(name, password)
     user: User = User.create(name=name, password=hasher.hash(password), role=role, created=clock())
     return user
@@ -73,7 +73,7 @@ def limit(user: User, domains: str) -> None:
 def check_strength(name: str, password: str) -> None:
     """Raises InputError for a password that is too easy to guess."""
     if len(password) < MIN_LENGTH:
-        raise InputError(f"the password must have at least {MIN_LENGTH} characters")
+        raise InputError("the password must have at least %(min_length)s characters", min_length=MIN_LENGTH)
     if name.lower() in password.lower() or len(set(password)) < MIN_LENGTH // 2:
         raise InputError(
             "the password is too easy to guess: leave out the name and use more different characters"

@@ -22,6 +22,7 @@ from mailweir.records import ids, search
 from mailweir.records.models import Address, Command, User
 from mailweir.records.words import PENDING, CommandState
 from mailweir.webui import access
+from mailweir.webui.text import say
 
 KEY = re.compile(r"[0-9a-f]{32}")
 MAX_ITEMS = 500  # in one go
@@ -103,7 +104,7 @@ def carry_out(
                 )
                 number += 1
         except MailweirError as error:
-            refused.append((item, str(error)))
+            refused.append((item, error.told(say)))
     return refused
 
 

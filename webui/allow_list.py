@@ -14,6 +14,7 @@ from mailweir.policies.fields import Encrypted
 from mailweir.policies.scopes import AllowEntry
 from mailweir.webui import allow_text, policy_access, policy_form, policy_store
 from mailweir.webui.policy_store import Settings
+from mailweir.webui.text import say
 
 pages = Blueprint("allow_list", __name__)
 PATH = "/<any(default, domain, group):kind>/<int:number>/<any(inbound, outbound):side>-list"
@@ -48,7 +49,7 @@ def change(kind: str, number: int, side: str) -> str | Response:
         else:
             raise InputError(_("This form is not complete: go back, load the page again and repeat."))
     except MailweirError as error:
-        for words in str(error).splitlines():
+        for words in error.told(say).splitlines():
             flash(words, "error")
         return page(settings, side, typed, chosen if act == "save" else "")
     flash(said, "good")
@@ -129,7 +130,7 @@ def take_file(settings: Settings, side: str) -> str:
     names = {(one.party, one.key) for one in new}
     kept = [] if "replace" in request.form else [one for one in listed if (one.party, one.key) not in names]
     if len(kept) + len(new) > allow_text.MAX_ENTRIES:
-        raise InputError(allow_text.too_many())
+        raise allow_text.too_many()
     store(settings, side, [*kept, *new])
     return _("Taken in: %(count)s entries.", count=len(new))
 

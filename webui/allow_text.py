@@ -16,6 +16,7 @@ from mailweir.policies.addresses import pattern_key
 from mailweir.policies.scopes import AllowEntry
 from mailweir.records.words import Direction
 
+_LINES = "%(lines)s"
 MAX_ENTRIES = 20_000
 MAX_ERRORS = 20  # lines of a file that are told one by one
 MAX_NOTE = 300  # characters
@@ -52,12 +53,12 @@ def from_text(
     """
     before = {(entry.key, entry.party, entry.expires, entry.note): entry for entry in known}
     found: dict[tuple[str, str], AllowEntry] = {}
-    wrong: list[str] = []
+    wrong: list[InputError] = []
     for number, written in enumerate(text.splitlines(), 1):
         try:
             entry = parse(written, direction, author=author, now=now)
         except InputError as error:
-            wrong.append(f"line {number}: {error}")
+            wrong.append(InputError("line %(number)s: %(error)s", number=number, error=error))
             if len(wrong) >= (MAX_ERRORS if every else 1):
                 break
             continue
@@ -65,15 +66,17 @@ def from_text(
             same = before.get((entry.key, entry.party, entry.expires, entry.note))
             found.setdefault((entry.key, entry.party), same or entry)
     if wrong:
-        raise InputError("\n".join(wrong))
+        raise InputError(_LINES, lines=wrong)
     if len(found) > MAX_ENTRIES:
-        raise InputError(too_many())
+        raise too_many()
     return list(found.values())
 
 
-def too_many() -> str:
+def too_many() -> InputError:
     """What to say of a list that is too long."""
-    return f"a list holds at most {MAX_ENTRIES} entries; use domains instead of addresses"
+    return InputError(
+        "a list holds at most %(most)s entries; use domains instead of addresses", most=MAX_ENTRIES
+    )
 
 
 def typed(entry: AllowEntry) -> dict[str, str]:
@@ -87,9 +90,9 @@ def from_fields(fields: Mapping[str, str], direction: Direction, *, author: str,
     pattern, party = fields.get("pattern", "").strip(), fields.get("party") or "recipient"
     last, note = fields.get("last", "").strip(), " ".join(fields.get("note", "").split())
     if not pattern or len(pattern.split()) != 1 or "#" in pattern or party not in PARTIES:
-        raise InputError(f"{pattern[:80]!r} is not ADDRESS or DOMAIN")
+        raise InputError("%(pattern)s is not ADDRESS or DOMAIN", pattern=repr(pattern[:80]))
     if len(note) > MAX_NOTE:
-        raise InputError(f"the note may have at most {MAX_NOTE} characters")
+        raise InputError("the note may have at most %(max_note)s characters", max_note=MAX_NOTE)
     pattern_key(pattern)
     return AllowEntry(direction, pattern, party, end_of(last) if last else None, note, author, now)
 
@@ -114,7 +117,8 @@ def parse(written: str, direction: Direction, *, author: str, now: float) -> All
         del words[1:]
     if len(words) != 1:
         raise InputError(
-            f"{rule.strip()[:80]!r} is not ADDRESS or DOMAIN, perhaps followed by until YYYY-MM-DD"
+            "%(rule)s is not ADDRESS or DOMAIN, perhaps followed by until YYYY-MM-DD",
+            rule=repr(rule.strip()[:80]),
         )
     pattern_key(words[0])
     return AllowEntry(direction, words[0], party, expires, note.strip(), author, now)
@@ -126,4 +130,4 @@ def end_of(day: str) -> float:
         date = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).date()
         return datetime.combine(date + timedelta(days=1), time(), UTC).timestamp()
     except (ValueError, OverflowError):
-        raise InputError(f"{day[:20]!r} is no date; write 2026-12-31") from None
+        raise InputError("%(day)s is no date; write 2026-12-31", day=repr(day[:20])) from None

@@ -15,6 +15,7 @@ from mailweir.records import ids, search
 from mailweir.records.filters import FIELDS, REJECTED_FIELDS
 from mailweir.records.words import PENDING, Direction, Outcome, Status
 from mailweir.webui import access, language
+from mailweir.webui.text import say
 
 Row = TypeVar("Row")
 
@@ -123,5 +124,5 @@ def listing(name: str, look: Callable[..., search.Page[Row]]) -> Listing[Row]:
             budget=config.records.search_budget,
         )
     except InputError as error:
-        return Listing(name, search.Page(), query, str(error), below is None)
+        return Listing(name, search.Page(), query, error.told(say), below is None)
     return Listing(name, page, query, "", below is None)

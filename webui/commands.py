@@ -37,7 +37,7 @@ def act() -> str | Response:
         flash(_("Nothing was selected."), "error")
         return redirect(back)
     if len(items) > acts.MAX_ITEMS:
-        raise InputError(f"at most {acts.MAX_ITEMS} can be selected at once")
+        raise InputError("at most %(max_items)s can be selected at once", max_items=acts.MAX_ITEMS)
     reason = form.get("reason", "").strip()
     confirmed = "confirmed" in form
     missing = ACTS[action].needs_reason and not reason

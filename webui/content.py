@@ -35,6 +35,7 @@ from mailweir.records.models import Command
 from mailweir.records.words import CommandState
 from mailweir.webui import access, acts, letter
 from mailweir.webui.message import find as find_message
+from mailweir.webui.text import say
 
 pages = Blueprint("content", __name__)
 
@@ -112,7 +113,7 @@ def ask(identifier: str) -> AnyResponse:
             what=what, message_id=view.id, user=g.user.name, ip=request.remote_addr or "", clock=time.time
         )
     except MailweirError as error:
-        flash(str(error), "error")
+        flash(error.told(say), "error")
         return redirect(url_for("content.show", identifier=identifier))
     session[READING] = [look.command, look.key, view.id]
     end = time.monotonic() + current_app.config["MAILWEIR"].web.act_wait

@@ -47,6 +47,7 @@ from mailweir.webui import (
     text,
 )
 from mailweir.webui import session as session_page
+from mailweir.webui.text import say
 
 BLUEPRINTS = (
     start.pages,
@@ -143,17 +144,15 @@ def close_database(_error: BaseException | None) -> None:
 
 def show_error(error: Exception) -> tuple[str | Response, int]:
     """An error as a page that says what is wrong and what to do; the log keeps what only we may see."""
+    is_api = request.path.startswith("/api/")
     if isinstance(error, HTTPException):
         status, words = error.code or 500, error.description or error.name
-    elif isinstance(error, InputError):
-        status, words = 400, str(error)
-    elif isinstance(error, Unavailable):
-        status, words = 503, str(error)
     else:
-        status, words = 409, str(error)
+        status = 400 if isinstance(error, InputError) else 503 if isinstance(error, Unavailable) else 409
+        words = error.told(say) if isinstance(error, MailweirError) and not is_api else str(error)
     if status >= 500:
         logging.getLogger("mailweir.web").error("%s", error)
-    if request.path.startswith("/api/"):
+    if is_api:
         return jsonify(error=words), status
     g.setdefault("user", None)
     return render_template("error.html", status=status, words=words), status

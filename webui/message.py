@@ -69,7 +69,7 @@ def unlock_(identifier: str) -> Response:
                     "good" if one.state == "done" else "error",
                 )
     except MailweirError as error:
-        flash(str(error), "error")
+        flash(error.told(say), "error")
     return redirect(url_for("message.show", identifier=identifier))
 
 

@@ -18,6 +18,7 @@ from mailweir.records.models import Audit, Domain, Group, GroupMember
 from mailweir.webui import access, allow_list, allow_text, dry_run, policy_form, policy_store
 from mailweir.webui.policy_access import by, is_mine, load, require_change
 from mailweir.webui.policy_store import Settings
+from mailweir.webui.text import say
 
 pages = Blueprint("policies", __name__, url_prefix="/policies")
 pages.register_blueprint(allow_list.pages)
@@ -62,7 +63,7 @@ def filtering(kind: str, number: int) -> str | AnyResponse:
             )
         policy_store.save(settings, fields, allow, by(), request.form.get("stamp", ""))
     except MailweirError as error:
-        flash(str(error), "error")
+        flash(error.told(say), "error")
         return show_filtering(settings, request.form)
     flash(_("Saved. New mail is treated by it within a second or two."), "good")
     return redirect(url_for("policies.filtering", kind=kind, number=number))
@@ -106,7 +107,7 @@ def members(number: int) -> str | AnyResponse:
         try:
             policy_store.save_members(number, text.splitlines(), by())
         except MailweirError as error:
-            flash(str(error), "error")
+            flash(error.told(say), "error")
         else:
             flash(_("Saved."), "good")
             return redirect(url_for("policies.members", number=number))

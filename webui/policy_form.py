@@ -81,7 +81,7 @@ def read(form: MultiDict[str, str], before: Settings, by: By) -> tuple[dict[str,
                 form.get(f"{side}.list", ""), direction, known=known, author=by.user, now=by.now
             )
         except InputError as error:
-            raise InputError(f"{side} list, {error}") from error
+            raise InputError("%(side)s list, %(error)s", side=side, error=error) from error
     return values, entries
 
 
@@ -95,13 +95,15 @@ def _value(name: str, form: MultiDict[str, str]) -> Any:
         return None
     if isinstance(DEFAULTS[name], bool):
         if text not in YES_NO:
-            raise InputError(f"{name} must be yes or no")
+            raise InputError("%(name)s must be yes or no", name=name)
         return YES_NO[text]
     if name.endswith(".lifetime"):
         try:
             return float(text.replace(",", ".")) * HOUR
         except ValueError:
-            raise InputError(f"{name}: {text[:20]!r} is no number of hours") from None
+            raise InputError(
+                "%(name)s: %(text)s is no number of hours", name=name, text=repr(text[:20])
+            ) from None
     if isinstance(DEFAULTS[name], list):
         return [item for item in text.replace(",", " ").split() if item]
     return text

@@ -129,10 +129,10 @@ def add_domain(name: str, ours: bool, by: By) -> int:
     """A domain with its own policy. Raises InputError when it is none or stands there already."""
     normal = addresses.pattern_key(name)
     if "@" in normal or normal.startswith(".") or "." not in normal:
-        raise InputError(f"{name[:80]!r} is not a domain")
+        raise InputError("%(name)s is not a domain", name=repr(name[:80]))
     with models.database.atomic():
         if Domain.get_or_none(Domain.name == normal):
-            raise InputError(f"{normal} has a policy already")
+            raise InputError("%(normal)s has a policy already", normal=normal)
         number = int(Domain.create(name=normal, ours=ours).id)
         note(by, "domain added", load("domain", number), {"ours": ours})
     return number
@@ -158,7 +158,7 @@ def add_group(name: str, by: By) -> int:
         raise InputError("a group needs a name")
     with models.database.atomic():
         if Group.get_or_none(Group.name == name):
-            raise InputError(f"there is a group {name} already")
+            raise InputError("there is a group %(name)s already", name=name)
         last = Group.select().order_by(Group.position.desc()).first()
         number = int(Group.create(name=name, position=last.position + 1 if last else 0).id)
         note(by, "group added", load("group", number), {})
@@ -207,7 +207,7 @@ def note(by: By, what: str, scope: Settings, detail: Mapping[str, Any]) -> None:
 def _named(table: type[Any], number: int) -> Any:
     row = table.get_or_none(table.id == number)
     if row is None:
-        raise InputError(f"there is no such {table.__name__.lower()}")
+        raise InputError("there is no such %(kind)s", kind=table.__name__.lower())
     return row
 
 

@@ -15,6 +15,7 @@ from mailweir.records.models import ApiToken
 from mailweir.webui import access, accounts, second_factor
 from mailweir.webui.language import LANGUAGES, zones
 from mailweir.webui.system import note
+from mailweir.webui.text import say
 
 pages = Blueprint("profile", __name__, url_prefix="/profile")
 TOKEN_PREFIX = "mw_"  # noqa: S105 (lets people and secret scanners recognise one)
@@ -63,7 +64,7 @@ def password() -> Response:
             raise InputError(_("The new password was not repeated the same."))
         accounts.check_strength(g.user.name, form.get("new", ""))
     except InputError as error:
-        flash(str(error), "error")
+        flash(error.told(say), "error")
         return redirect(url_for("profile.show"))
     accounts.set_password(g.user, form["new"])
     access.begin(g.user)

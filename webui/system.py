@@ -13,6 +13,7 @@ from mailweir.errors import InputError
 from mailweir.records import audit, ids, models
 from mailweir.records.models import ApiToken, Audit, User
 from mailweir.webui import access, accounts, nodes
+from mailweir.webui.text import say
 
 pages = Blueprint("system", __name__, url_prefix="/system")
 ROWS = 100
@@ -73,7 +74,7 @@ def add_user() -> Response | str:
         )
         accounts.limit(made, form.get("domains", ""))
     except InputError as error:
-        flash(str(error), "error")
+        flash(error.told(say), "error")
         return redirect(url_for("system.users"))
     note(f"user {made.name} added", {"role": made.role, "domains": made.domains})
     return render_template("system/password.html", name=made.name, password=password)

@@ -1,10 +1,12 @@
 """Every text of the pages stands in every catalogue, translated and compiled; nothing is marked unsafely."""
 
+import ast
 import importlib.machinery
 import importlib.util
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages import Catalog
@@ -14,28 +16,28 @@ from markupsafe import escape
 
 from mailweir.records import ids, reasons
 from mailweir.webui import words
-from tests.unit.webui_client import Pages
+from tests.unit.webui_client import Pages, hidden
 
 WEBUI = Path(__file__).parents[2] / "webui"
 CATALOGUES = sorted(WEBUI.glob("translations/*/LC_MESSAGES/messages.po"))
 VARIABLE = re.compile(r"%\((\w+)\)s")
 
 
-def template() -> Catalog:
-    """All texts, extracted from the code as it is now."""
+def update() -> Any:
+    """The script that brings the catalogues up to date, as a module."""
     loader = importlib.machinery.SourceFileLoader("update", str(WEBUI / "translations" / "update"))
     spec = importlib.util.spec_from_loader("update", loader)
     assert spec
-    update = importlib.util.module_from_spec(spec)
-    loader.exec_module(update)
-    made: Catalog = update.template()
-    return made
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def texts() -> Catalog:
-    """The same, extracted once."""
-    return template()
+    """All texts, extracted from the code as it is now."""
+    made: Catalog = update().template()
+    return made
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
@@ -86,3 +88,39 @@ def test_a_german_page_explains_replies_and_policies_in_german(tmp_path: Path) -
     reference = client.get("/reasons", headers=german).text
     assert not [text for text in reasons.texts() if f">{escape(text)}<" in reference]
     assert "There is no such mailbox" in client.get("/reasons").text
+
+
+def test_what_is_wrong_with_a_form_or_a_search_is_said_in_the_users_language(tmp_path: Path) -> None:
+    pages = Pages(tmp_path)
+    client, german = pages.as_user("administrator"), {"Accept-Language": "de"}
+    for query, german_words, english in (
+        ("status:lost", "status: &#39;lost&#39; ist keiner der Werte", "is none of"),
+        ("before:soon", "&#39;soon&#39; ist kein Datum", "is no date"),
+        ('"open', "am Ende der Suche fehlt ein Anführungszeichen", "is missing at the end"),
+    ):
+        page = client.get("/mail-in", query_string={"q": query}, headers=german).text
+        assert german_words in page and english not in page
+        assert english in client.get("/mail-in", query_string={"q": query}).text
+    path = "/policies/default/0/filtering"
+    form = hidden(client.get(path).text) | {"inbound.list": "good.example\n<b> x until never"}
+    page = client.post(path, data=form, headers=german).text
+    assert "Liste inbound, Zeile 2: &#39;&lt;b&gt; x until never&#39; ist weder ADRESSE noch DOMAIN" in page
+    assert "inbound list, line 2: " in client.post(path, data=form).text
+    answer = client.get("/api/v1/mail-in?limit=x", headers=german)
+    assert answer.json is not None and "ist" not in answer.json["error"].split()
+
+
+def test_every_error_that_pages_show_can_be_extracted() -> None:
+    """Its text is written out where it is raised, or marked for translation there."""
+    module, house = update(), WEBUI.parent
+    paths = [house / room / name for room, names in module.ERRORS.items() for name in names]
+    calls = [
+        node
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in module.KINDS
+    ]
+    assert len(calls) > 50
+    for call in calls:
+        text = ast.unparse(call.args[0])
+        assert isinstance(call.args[0], ast.Constant) or text.startswith(("_(", "_LINES")), text
