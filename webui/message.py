@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
@@ -12,10 +15,12 @@ from mailweir.errors import MailweirError
 from mailweir.milter import authres
 from mailweir.policies.trace import Trace
 from mailweir.records import ids, search
-from mailweir.webui import access, acts, timeline
+from mailweir.records.models import Audit
+from mailweir.webui import access, acts, contents, timeline
 from mailweir.webui.text import say
 
 pages = Blueprint("message", __name__)
+AUDIT_ROWS = 100  # the newest; a message with more has been acted on by a program
 
 
 def find(identifier: str) -> search.MessageView:
@@ -42,10 +47,20 @@ def show(identifier: str) -> str:
         events=timeline.events(view),
         branches=timeline.branches(view.legs),
         kinds={leg.queue_id: leg.kind for leg in view.legs},
+        content=contents.tree(view.attachments, view.findings),
+        audit=_audit(view.id),
         shared=search.went_elsewhere(view.id, view),
         key=acts.new_key(),
         acted=acts.results(request.args.get("acted", "")),
     )
+
+
+def _audit(identifier: int) -> list[tuple[Audit, dict[str, Any]]]:
+    """The lines of the audit trail about the message, with their details; for users who may see all of it."""
+    if access.domains(g.user):
+        return []
+    rows = Audit.select().where(Audit.message_id == identifier).order_by(Audit.id.desc()).limit(AUDIT_ROWS)
+    return [(row, json.loads(row.detail)) for row in rows][::-1]
 
 
 @pages.post("/message/<identifier>/unlock")
