@@ -17,7 +17,7 @@ from mailweir.policies.trace import Trace
 from mailweir.records import ids, search
 from mailweir.records.models import Audit
 from mailweir.webui import access, acts, contents, timeline
-from mailweir.webui.text import say
+from mailweir.webui.text import outcome, say
 
 pages = Blueprint("message", __name__)
 AUDIT_ROWS = 100  # the newest; a message with more has been acted on by a program
@@ -80,7 +80,7 @@ def unlock_(identifier: str) -> Response:
             )
             for one in done:
                 flash(
-                    f"{say('Unlock')} {say(one.state)}: {one.result}",
+                    f"{say('Unlock')} {say(one.state)}: {outcome(one.result)}",
                     "good" if one.state == "done" else "error",
                 )
     except MailweirError as error:

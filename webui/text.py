@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from mailweir.plain import visible
 from mailweir.records import ids, reasons
 from mailweir.records.encryption import explain
-from mailweir.webui import access, language
+from mailweir.webui import access, language, results
 
 UNITS = ("B", "KB", "MB", "GB", "TB")
 
@@ -40,6 +40,7 @@ def init_app(app: Flask) -> None:
         day=day,
         encryption=explain,
         plainly=plainly,
+        outcome=outcome,
     )
     digests: dict[str, str] = {}
 
@@ -90,6 +91,11 @@ def say(word: str) -> str:
     if word not in g.said:
         g.said[word] = str(get_translations().gettext(word))
     return str(g.said[word])
+
+
+def outcome(result: str) -> str:
+    """What came of an act, in the user's language."""
+    return results.in_words(result, say)
 
 
 def plainly(sentence: str) -> str:

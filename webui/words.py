@@ -14,7 +14,7 @@ from mailweir.policies.verdict import Action
 from mailweir.postlog.reconstruct import NOTES
 from mailweir.records import reasons, words
 from mailweir.records.encryption import TRUST
-from mailweir.webui import accounts
+from mailweir.webui import accounts, results
 
 ENUMERATIONS = (
     words.Status,
@@ -35,6 +35,6 @@ def spoken() -> Sequence[str]:
     found += [label for labels in LABELS.values() for label in labels.values()]
     found += [text for act in ACTS.values() for text in (act.name, act.meaning)]
     found += [action.value for action in Action]
-    found += [*TRUST.values(), *NOTES, *reasons.texts(), *TEXTS]
+    found += [*TRUST.values(), *NOTES, *reasons.texts(), *TEXTS, *results.TEXTS]
     found += [*accounts.ROLES, *TIMELINE, *LINES, "recipient", "sender", "yes", "no"]
     return list(dict.fromkeys(found))
