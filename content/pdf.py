@@ -39,8 +39,11 @@ def look(walk: Walk, item: Item) -> None:
 def _document(data: Buffer) -> Buffer:
     """The PDF alone where it stands in another file, such as a metafile that brings its picture twice."""
     head = data[:_TAIL]
-    start, end = head.find(b"%PDF-"), data.rfind(b"%%EOF")
-    return data if end < 0 or not head[:start].strip() else data[start : end + 6]
+    start = head.find(b"%PDF-")
+    if not head[:start].strip():
+        return data
+    end = data.rfind(b"%%EOF")
+    return data if end < 0 else data[start : end + 6]
 
 
 def _opened(walk: Walk, document: Buffer) -> pikepdf.Pdf | None:

@@ -172,10 +172,11 @@ class Book:
         """Enter a new leg made elsewhere; one of a short ID that was used again since is only written."""
         self._heard_until = max(self._heard_until, leg.arrival)
         if len(leg.queue_id) < queue_ids.SHORTEST_LONG:
-            later = self.find(leg.queue_id)
-            if later is not None and later.arrival > leg.arrival:
+            known = self.find(leg.queue_id)
+            if known is not None and known.arrival > leg.arrival:
                 return
-            self._end_reused(leg.queue_id, leg.seen)
+            if known is not None:
+                self._end_if_open(known, leg.seen)
         self.legs[leg.queue_id] = self.receiving[leg.queue_id] = leg
 
     def _end_reused(self, queue_id: str, time: float) -> None:

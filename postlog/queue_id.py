@@ -18,7 +18,7 @@ SHORT_MICROS_WIDTH = 5  # hexadecimal
 _VALUE = {character: value for value, character in enumerate(DIGITS)}
 _DIGITS = frozenset(DIGITS)
 _HEX = frozenset("0123456789ABCDEF")
-SECOND = _MILLION = 1_000_000  # microseconds
+SECOND = 1_000_000  # microseconds
 _LATEST = 1 << 40  # seconds; what is later is no time
 _MOST_SECONDS = 1_000
 # Two digits at a time, as a log has an ID on every line.
@@ -56,9 +56,9 @@ def arrival_us(queue_id: str) -> int | None:
         seconds = _SECONDS[queue_id[: at - 4]]
     except KeyError:
         return None
-    if micros >= _MILLION or seconds >= _LATEST or not _DIGITS.issuperset(queue_id[at + 1 :]):
+    if micros >= SECOND or seconds >= _LATEST or not _DIGITS.issuperset(queue_id[at + 1 :]):
         return None
-    return seconds * _MILLION + micros
+    return seconds * SECOND + micros
 
 
 def short_micros(queue_id: str) -> int | None:
@@ -66,7 +66,7 @@ def short_micros(queue_id: str) -> int | None:
     if not SHORT_MICROS_WIDTH < len(queue_id) <= LONGEST or not _HEX.issuperset(queue_id):
         return None
     micros = int(queue_id[:SHORT_MICROS_WIDTH], 16)
-    return micros if micros < _MILLION else None
+    return micros if micros < SECOND else None
 
 
 def is_queue_id(text: str) -> bool:

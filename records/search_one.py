@@ -75,9 +75,9 @@ def message(identifier: int, *, domains: tuple[str, ...] | None = None) -> Messa
     )
 
 
-def went_elsewhere(identifier: int, view: MessageView) -> bool:
+def went_elsewhere(view: MessageView) -> bool:
     """Whether it has recipients besides those of the view, which a user limited to domains may not see."""
-    found = one(Sql("SELECT count(*) FROM recipient WHERE message_id = ?", (identifier,)))
+    found = one(Sql("SELECT count(*) FROM recipient WHERE message_id = ?", (view.id,)))
     return found is not None and found[0] > len(view.recipients)
 
 

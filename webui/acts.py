@@ -22,7 +22,6 @@ from mailweir.records import ids, search
 from mailweir.records.models import Address, Command, User
 from mailweir.records.words import PENDING, CommandState
 from mailweir.webui import access
-from mailweir.webui.text import say
 
 KEY = re.compile(r"[0-9a-f]{32}")
 MAX_ITEMS = 500  # in one go
@@ -85,9 +84,9 @@ def new_key() -> str:
 
 def carry_out(
     action: str, items: Sequence[Item], reason: str, key: str, *, user: User, ip: str
-) -> list[tuple[Item, str]]:
+) -> list[tuple[Item, MailweirError]]:
     """Ask the agent for each item; returns those that cannot be asked for, and why, instead of stopping."""
-    refused = []
+    refused: list[tuple[Item, MailweirError]] = []
     number = 0
     for item in items:
         try:
@@ -104,7 +103,7 @@ def carry_out(
                 )
                 number += 1
         except MailweirError as error:
-            refused.append((item, error.told(say)))
+            refused.append((item, error))
     return refused
 
 

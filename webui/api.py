@@ -147,7 +147,7 @@ def act() -> tuple[Response, int]:
         raise InputError(f"{action} needs a reason")
     items = [item(given) for given in _list(body.get("items"))]
     refused = acts.carry_out(action, items, reason, key, user=g.user, ip=request.remote_addr or "")
-    errors = [{"mail_in_id": ids.to_text(one.message_id), "error": why} for one, why in refused]
+    errors = [{"mail_in_id": ids.to_text(one.message_id), "error": str(why)} for one, why in refused]
     return jsonify(key=key, acts=[one.as_dict() for one in acts.results(key)], errors=errors), 202
 
 

@@ -37,7 +37,7 @@ def read() -> tuple[Response, int]:
     view = search.message(number, domains=access.domains(g.user) or None)
     if view is None:
         raise InputError("there is no message with this Mail In ID, or it is not yours to see")
-    if search.went_elsewhere(number, view):
+    if search.went_elsewhere(view):
         abort(403, elsewhere())
     look = reading.ask(
         what=what, message_id=number, user=g.user.name, ip=request.remote_addr or "", clock=time.time
@@ -97,7 +97,7 @@ def _found(number: int) -> tuple[Command, Letter | None]:
         abort(404, "You have not asked to read this.")
     _permit(command.action)
     view = search.message(command.message_id, domains=access.domains(g.user) or None)
-    if view is None or search.went_elsewhere(view.id, view):
+    if view is None or search.went_elsewhere(view):
         abort(404, "You have not asked to read this.")
     key = request.headers.get(KEY, "")[:_LONGEST_KEY]
     return command, reading.find(Look(number, key), time.time())

@@ -14,6 +14,7 @@ from mailweir.errors import InputError
 from mailweir.records import ids
 from mailweir.records.words import Status
 from mailweir.webui import access, acts, asked, known
+from mailweir.webui.text import say
 
 pages = Blueprint("commands", __name__)
 
@@ -54,7 +55,7 @@ def act() -> str | Response:
         )
     user, ip = g.user, request.remote_addr or ""
     for item, why in acts.carry_out(action, items, reason, key, user=user, ip=ip):
-        flash(f"{ids.to_text(item.message_id)}: {why}", "error")
+        flash(f"{ids.to_text(item.message_id)}: {why.told(say)}", "error")
     if action == "force" and access.allows(user, "administrator"):
         for entry in known.allow_in_future(form.getlist("allow"), items, ip=ip):
             flash(_("Added to the list: %(entry)s", entry=entry), "good")

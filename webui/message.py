@@ -49,7 +49,7 @@ def show(identifier: str) -> str:
         kinds={leg.queue_id: leg.kind for leg in view.legs},
         content=contents.tree(view.attachments, view.findings),
         audit=_audit(view.id),
-        shared=search.went_elsewhere(view.id, view),
+        shared=search.went_elsewhere(view),
         key=acts.new_key(),
         acted=acts.results(request.args.get("acted", "")),
     )
