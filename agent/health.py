@@ -26,6 +26,7 @@ class Health:
     counts: dict[str, int] = field(default_factory=dict)  # log lines: read, understood, ignored …
     problems: dict[str, str] = field(default_factory=dict)
     clock: dict[str, Any] = field(default_factory=dict)
+    recipient_delimiter: str = ""  # Postfix's, by which the pages compare addresses, too
 
     def report(self, config: Config, now: float) -> None:
         """Write the node's row."""
@@ -37,6 +38,7 @@ class Health:
             "problems": self.problems,
             "disk_free": _disk_free(config.state_dir),
             "clock": self.clock,
+            "recipient_delimiter": self.recipient_delimiter,
         }
         row = {"name": config.node.label, "seen": now, "health": json.dumps(values)}
         Node.insert(id=config.node.number, **row).on_conflict(conflict_target=[Node.id], update=row).execute()
@@ -45,8 +47,18 @@ class Health:
 def last(config: Config) -> Mapping[str, Any]:
     """What this node's agent reported last; empty when it never did."""
     row = Node.get_or_none(Node.id == config.node.number)
+    return _values(row) if row else {}
+
+
+def delimiters() -> str:
+    """The recipient_delimiter of the nodes, each character once; they share their policies."""
+    told = (_values(row).get("recipient_delimiter") for row in Node.select(Node.health).order_by(Node.id))
+    return "".join(dict.fromkeys("".join(one for one in told if isinstance(one, str))))
+
+
+def _values(row: Node) -> Mapping[str, Any]:
     try:
-        values = json.loads(row.health) if row else {}
+        values = json.loads(row.health)
     except ValueError:
         return {}
     return values if isinstance(values, dict) else {}

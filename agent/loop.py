@@ -87,6 +87,7 @@ class Agent:
         self._steady = lifetimes.SteadyClock(config.agent.clock_grace)
         self._steady.restore(dict(health.last(config).get("clock", {})))
         self._due: dict[str, float] = {}
+        self._listed = 0.0  # when the last listing of the queue that was taken in was begun
         self._postfix = postconf.PostfixSettings()
 
     def turn(self) -> bool:
@@ -143,10 +144,12 @@ class Agent:
             return self._helper.open_log(path.name)
 
     def _reconcile(self) -> None:
+        began = self._clock()
         entries, bad = parse_listing(self._helper.listing())
         if bad:
             log.warning("%d lines of the queue's listing were not understood", bad)
         self._ingest.reconcile(entries, self._clock())
+        self._listed = began
         seen = self._clock()  # an attempt recorded from now on makes what is read now out of date
         next_attempts.store(self._database, self._config.node.number, self._helper.schedule(), seen)
 
@@ -174,7 +177,7 @@ class Agent:
 
     def _notices(self) -> None:
         self._outbox.write(self._policies)
-        self._outbox.send()
+        self._outbox.send(self._listed)
 
     def _index_texts(self) -> None:
         index_texts(self._database, self._config.records.index_batch)
@@ -191,6 +194,7 @@ class Agent:
         now = self._clock()
         self._health.log_lag = self._log.lag()
         self._health.journal_lag = self._journals.lag()
+        self._health.recipient_delimiter = self._postfix.recipient_delimiter
         self._health.clock = self._steady.as_dict()
         self._health.report(self._config, now)
         self._journals.remove_older_than(now - self._config.journal.keep * 3600)

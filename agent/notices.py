@@ -34,7 +34,7 @@ TEMPLATES = Path(__file__).parent / "templates" / "notices"
 _WINDOW = 900.0  # seconds after its arrival in which a message may still turn up, as the filter took so long
 _SETTLED = 2.0  # seconds that a stall has time to become known with all its recipients
 _GIVE_UP = 3 * 86_400.0  # seconds after which a notice that cannot be sent is given up
-_PATIENCE = 10.0  # seconds that the log has to tell of a notice before it is sent again
+_PATIENCE = 10.0  # seconds after an attempt from which on log and queue tell of what came of it
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 3600.0  # seconds between attempts; doubled each time
 
 
@@ -48,7 +48,8 @@ class Outbox:
         self._cursor = f"notices:{config.node.number}"
         self._mail = NoticeMail(config)
         self._mine = keys_of(config)
-        self._attempted = clock()  # a notice that an earlier agent tried to send was tried before that
+        self._began = clock()  # a notice that an earlier agent tried to send was tried before that
+        self._attempted: dict[int, float] = {}  # when we tried, by the notice's row
         directory = Path(config.notices.templates) if config.notices.templates else TEMPLATES
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader([directory, TEMPLATES]),
@@ -83,24 +84,25 @@ class Outbox:
             self._remember(_Known(written, until, frozenset(recent)), now)
         return len(rows)
 
-    def send(self) -> int:
+    def send(self, listed: float) -> int:
         """Hand over what is due; how many went out. Raises Unavailable at the first that does not.
 
-        An attempt without a result was interrupted: by what the log has told meanwhile, the notice either is
-        with Postfix or must be sent again.
+        Postfix may have taken what an interrupted or failed attempt handed over. So a notice is sent again
+        only when neither the log nor a listing of the queue, begun well after the attempt, knows of it.
+        listed is when the last listing that the records have taken in was begun.
         """
         now = self._clock()
         sent = 0
         self._mail.mark(now)  # what the log has told of earlier ones
         rows = Notice.select().where(Notice.sent.is_null(), Notice.key.startswith(self._mine))
         for row in rows.order_by(Notice.id).limit(100):
-            if row.attempts and not self._is_due(row, now):
+            if row.attempts and not self._is_due(row, now, listed):
                 continue
-            if row.attempts and not row.error and self._mail.known_as(row):
+            if row.attempts and self._mail.known_as(row):
                 self._settle(row, now, "")
                 continue
             Notice.update(attempts=Notice.attempts + 1, error="").where(Notice.id == row.id).execute()
-            self._attempted = now
+            self._attempted[row.id] = now
             try:
                 self._mail.hand_over(row)
             except Unavailable as error:
@@ -108,12 +110,13 @@ class Outbox:
                 self._settle(row, given_up, str(error))
                 raise
             self._settle(row, now, "")
+            self._attempted.pop(row.id, None)
             sent += 1
         return sent
 
-    def _is_due(self, row: Notice, now: float) -> bool:
-        if not row.error:
-            return now >= self._attempted + _PATIENCE
+    def _is_due(self, row: Notice, now: float, listed: float) -> bool:
+        if listed < self._attempted.get(row.id, self._began) + _PATIENCE:
+            return False
         waited = sum(min(_FIRST_PAUSE * 2.0**count, _LONGEST_PAUSE) for count in range(row.attempts))
         return now >= row.created + waited
 

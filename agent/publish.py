@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mailweir.agent import health
 from mailweir.agent.postconf import PostfixSettings
 from mailweir.errors import InputError
 from mailweir.policies.scopes import PolicySet
@@ -21,10 +22,11 @@ from mailweir.records.words import Direction
 def load(postfix: PostfixSettings | None = None, *, lists: bool = True) -> PolicySet:
     """The policies as they stand in the database. Raises InputError when a row makes no sense.
 
-    Postfix's own domains count as ours unless the domain table says otherwise. lists=False leaves out the
-    allow lists, which can be long, for those who ask for other fields.
+    Postfix's own domains count as ours unless the domain table says otherwise. Who has no Postfix at hand,
+    such as the pages, compares addresses by what the agents reported. lists=False leaves out the allow
+    lists, which can be long, for those who ask for other fields.
     """
-    postfix = postfix or PostfixSettings()
+    postfix = postfix or PostfixSettings(health.delimiters())
     domains = {row.id: row for row in Domain.select().order_by(Domain.id)}
     groups = list(Group.select().order_by(Group.position, Group.id))
     members: dict[int, list[str]] = {}

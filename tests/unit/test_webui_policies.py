@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from mailweir.agent import publish
+from mailweir.agent.health import Health
 from mailweir.content.findings import Finding
 from mailweir.errors import InputError
 from mailweir.policies.scopes import AllowEntry
@@ -66,7 +67,7 @@ def test_a_trusted_partner_may_receive_encrypted_mail(client: FlaskClient) -> No
     assert (entry.author, entry.note) == ("administrator", "contract 7")
 
 
-def test_a_domain_and_a_group_narrow_the_default(client: FlaskClient) -> None:
+def test_a_domain_and_a_group_narrow_the_default(pages: Pages, client: FlaskClient) -> None:
     form = hidden(client.get("/policies").text)
     made = client.post(
         "/policies/change", data=form | {"act": "add-domain", "name": "Example.COM", "ours": "yes"}
@@ -81,6 +82,11 @@ def test_a_domain_and_a_group_narrow_the_default(client: FlaskClient) -> None:
     assert action("x@partner.example", "dora@example.com") is Action.REJECT
     page = client.get("/policies?address=bob@example.com").text
     assert page.index("Group Accounting") < page.index("Domain example.com") < page.rindex("Default")
+    tagged = "/policies?address=bob%2Blists@example.com"
+    assert "Group Accounting" not in client.get(tagged).text
+    agent = Health(recipient_delimiter="+-")
+    agent.report(pages.config, time.time())
+    assert "Group Accounting" in client.get(tagged).text, "as its node's Postfix treats extensions"
     client.post("/policies/change", data=form | {"act": "remove-group", "number": "1"})
     assert action("x@partner.example", "bob@example.com") is Action.REJECT
 

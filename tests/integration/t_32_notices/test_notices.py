@@ -77,7 +77,7 @@ def arrived(receiver: Receiver, count: int) -> list[EmailMessage]:
 
 def test_one_stall_is_told_at_once_with_all_that_matters(desk: Desk, receiver: Receiver) -> None:
     identifier = stall(desk, "one@example.org", subject="Zahlen\r\nBcc: evil@example.com \u202e")
-    assert (outbox(desk).write(desk.policies), outbox(desk).send()) == (1, 1)
+    assert (outbox(desk).write(desk.policies), outbox(desk).send(desk.clock())) == (1, 1)
     (notice,) = arrived(receiver, 1)
     assert receiver.received()[0].recipients == [POSTMASTER]
     assert notice["Auto-Submitted"] == "auto-generated"
@@ -86,7 +86,7 @@ def test_one_stall_is_told_at_once_with_all_that_matters(desk: Desk, receiver: R
     for part in ("a@example.edu", "one@example.org", "encrypted-zip", f"/message/{ids.to_text(identifier)}"):
         assert part in text
     assert "Subject:  Zahlen\\r\\nBcc: evil@example.com \\u202e\n" in text
-    assert (outbox(desk).write(desk.policies), outbox(desk).send()) == (0, 0), "once only"
+    assert (outbox(desk).write(desk.policies), outbox(desk).send(desk.clock())) == (0, 0), "once only"
 
 
 def test_many_stalls_make_one_notice_an_interval(desk: Desk, receiver: Receiver) -> None:
@@ -98,7 +98,7 @@ def test_many_stalls_make_one_notice_an_interval(desk: Desk, receiver: Receiver)
     assert outbox(desk).write(desk.policies) == 0, "the interval is not over"
     later(desk, 201)
     assert outbox(desk).write(desk.policies) == 1
-    assert outbox(desk).send() == 2
+    assert outbox(desk).send(desk.clock()) == 2
     second = arrived(receiver, 2)[1]
     assert second["Subject"] == "5 messages were stalled"
     text = second.get_content()
@@ -146,7 +146,7 @@ def test_the_policies_say_who_hears_of_it(desk: Desk, receiver: Receiver) -> Non
     stall(desk, "quiet@example.org")
     stall(desk, "told@example.net")
     assert outbox(desk).write(desk.policies) == 2
-    assert outbox(desk).send() == 2
+    assert outbox(desk).send(desk.clock()) == 2
     found = {one.recipients[0]: one for one in receiver.wait_for(2)}
     assert set(found) == {"boss@example.net", "told@example.net"}
     assert b"A message to you is waiting" in found["told@example.net"].content
@@ -157,7 +157,8 @@ def test_an_unreachable_service_loses_nothing_and_is_not_hammered(
     desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stall(desk, "one@example.org")
-    assert outbox(desk).write(desk.policies) == 1
+    mine = outbox(desk)
+    assert mine.write(desk.policies) == 1
 
     def refuse(*_: Any) -> str:
         raise Unavailable("nobody there")
@@ -165,11 +166,11 @@ def test_an_unreachable_service_loses_nothing_and_is_not_hammered(
     with monkeypatch.context() as patch:
         patch.setattr(notice_mail, "submit", refuse)
         with pytest.raises(Unavailable):
-            outbox(desk).send()
-        assert outbox(desk).send() == 0
+            mine.send(desk.clock())
+        assert mine.send(desk.clock()) == 0
     assert (Notice.get().error, Notice.get().sent) == ("nobody there", None)
     later(desk, 31)
-    assert outbox(desk).send() == 1
+    assert mine.send(desk.clock()) == 1
     arrived(receiver, 1)
 
 
@@ -178,9 +179,9 @@ def test_each_node_sends_its_own_notices(desk: Desk, receiver: Receiver) -> None
     stall(desk, "one@example.org")
     assert outbox(desk).write(desk.policies) == 1
     other = Outbox(replace(desk.config, node=Node(number=7)), desk.database, desk.clock)
-    assert other.send() == 0
+    assert other.send(desk.clock()) == 0
     assert Notice.get().attempts == 0
-    assert outbox(desk).send() == 1
+    assert outbox(desk).send(desk.clock()) == 1
     arrived(receiver, 1)
     desk.rows(99, "4Zq0001Bx0zKk1", "", POSTMASTER)
     Message.update(source=Source.NOTICE).where(Message.id == 99).execute()

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import email
 import email.policy
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from mailweir.agent import notice_mail, resubmit
 from mailweir.agent.loop import Agent
+from mailweir.agent.queue import QueueHelper
+from mailweir.errors import Unavailable
 from mailweir.records import search
 from mailweir.records.models import Message, Notice
 from mailweir.records.words import Source
 from tests.harness.agents import House, Killed, turn_until
+from trial.processes import children_of
 from trial.waiting import wait_for
 
 POSTMASTER = "postmaster@example.org"
@@ -70,6 +77,46 @@ def test_killed_after_postfix_took_it_it_is_not_sent_again(house: House) -> None
     agent.close()
     assert Notice.get().attempts == 1
     assert subjects(house) == [subject]
+
+
+def test_a_lost_answer_and_a_log_that_says_nothing_yet_send_no_second_one(house: House) -> None:
+    """Postfix's queue manager stands still and no listing comes: it may be there, so nothing is done."""
+    subject = write(4)
+    submit = notice_mail.submit
+
+    def answer_lost(*arguments: Any) -> str:
+        submit(*arguments)
+        raise Unavailable("time-out")
+
+    def no_listing(_: QueueHelper) -> Iterator[bytes]:
+        raise Unavailable("no answer")
+
+    offset = 0.0
+    agent = house.agent(clock=lambda: time.time() + offset)
+    with stopped(house, "qmgr"):
+        with house.patch.context() as patch:
+            patch.setattr(notice_mail, "submit", answer_lost)
+            turn_until(agent, lambda: Notice.get().error, "the attempt")
+            patch.setattr(QueueHelper, "listing", no_listing)
+            offset = 100.0
+            agent.turn()
+            assert (sent(), Notice.get().attempts) == (False, 1)
+        turn_until(agent, sent, "it to be taken for sent")
+    agent.close()
+    wait_for(lambda: subjects(house), "its arrival")
+    assert (subjects(house), Notice.get().attempts) == ([subject], 1)
+
+
+@contextmanager
+def stopped(house: House, program: str) -> Iterator[None]:
+    """That daemon of the stack's Postfix stands still meanwhile."""
+    master = int((house.stack.postfix.queue_directory / "pid" / "master.pid").read_text())
+    (pid,) = [one for one in children_of(master) if Path(f"/proc/{one}/comm").read_text().strip() == program]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_killed_before_postfix_took_it_it_is_sent_again(house: House) -> None:
