@@ -42,8 +42,19 @@ def look(walk: Walk, item: Item) -> None:
     members(walk, item, reader, filter_, unseen=format_ in _UNSEEN)
 
 
-def members(walk: Walk, item: Item, format_: str, filter_: str = "none", *, unseen: bool = False) -> None:
-    """Look at each member of the archive. Raises Corrupt, Unsupported and LimitExceeded."""
+def members(
+    walk: Walk,
+    item: Item,
+    format_: str,
+    filter_: str = "none",
+    *,
+    unseen: bool = False,
+    enough: int | None = None,
+) -> None:
+    """Look at each member of the archive. Raises Corrupt, Unsupported and LimitExceeded.
+
+    enough is after how many members it may end in any way.
+    """
     take = walk.budget.taker(len(item.data))
     seen = 0
     try:
@@ -62,6 +73,8 @@ def members(walk: Walk, item: Item, format_: str, filter_: str = "none", *, unse
     except ArchiveError as error:
         text = (error.msg or "").strip() if isinstance(error.msg, str) else str(error)
         if format_ == "raw" and seen == 0 and _is_trailing(item):
+            return
+        if enough is not None and seen >= enough:
             return
         if any(word in text.lower() for word in _UNSUPPORTED):
             raise Unsupported(text) from error

@@ -128,7 +128,7 @@ def _serve(sock: socket.socket, limits: Content, job: dict[str, Any], fd: int, *
     budget = Budget(limits, monotonic() + seconds, job["files"], job["bytes"])
     hooks = Hooks(report, opened, seen=seen if job["explain"] else None, unlocked=unlocked)
     walk = Walk(budget, hooks, job["passwords"])
-    item = Item(job["part"], job["name"], adopt_fd(fd), job["depth"], job["type"])
+    item = Item(job["part"], job["name"], adopt_fd(fd), job["depth"], job["type"], cuts=tuple(job["cuts"]))
     stopped = False
     try:
         walk.open(item, job["format"])

@@ -24,7 +24,8 @@ WINDOW = 1 << 24  # of a mapped file that is read through
 class Item:
     """A part, member or embedded object; depth counts the containers around it.
 
-    type and charset are what the header declares, of parts of a message.
+    type and charset are what the header declares, of parts of a message; cuts is where its pieces begin, of
+    what came in several and was put together.
     """
 
     part: str
@@ -33,6 +34,7 @@ class Item:
     depth: int = 0
     type: str = ""
     charset: str = ""
+    cuts: tuple[int, ...] = ()
 
     def member(self, name: str, data: Buffer, type_: str = "") -> Item:
         """Something found inside this one, one level deeper, with its name added to the path."""

@@ -1,16 +1,45 @@
-"""Pieces of a split file (a.7z.001, a.7z.002 …) that came in one message: put together, then looked at.
+"""Pieces of one archive in one message (a.7z.001, a.part1.rar, a.z01 …): put together, then looked at.
 
-7-Zip and others cut a finished archive anywhere, so a piece alone shows little; all of them are the archive.
+A piece alone shows little; all of them are the archive.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from mailweir.content.item import Collector, Item, windows
+from mailweir.content.rar_headers import is_one_of_several
 from mailweir.content.walk import Walk
+from mailweir.content.zip_volumes import is_last_of_several
 
-_PIECE = re.compile(r"(.+\.(?:7z|zip|rar|tar|gz|bz2|xz))\.(\d{3})\Z", re.I | re.S)
+_LAST = 1 << 16  # sorts behind every number that a piece can have
+_CUT = re.compile(r"(.+\.(?:7z|zip|rar|tar|gz|bz2|xz))\.(\d{3})\Z", re.I | re.S)  # cut anywhere
+_ZIP = re.compile(
+    r"(.+)\.(?:z(\d{2,3})|zip)\Z", re.I | re.S
+)  # the last one, with the directory, is named .zip
+_RAR = re.compile(r"(.+)\.part(\d{1,5})\.rar\Z", re.I | re.S)
+_OLD_RAR = re.compile(r"(.+)\.(?:rar|([r-z])(\d{2}))\Z", re.I | re.S)  # .rar, .r00 … .r99, .s00 …
+
+
+def place(item: Item) -> tuple[str, int] | None:
+    """The name of the whole and this piece's number, which begin at 1; None for what is no piece."""
+    name = item.name
+    if named := _CUT.match(name):
+        return named[1], int(named[2])
+    if named := _ZIP.match(name):
+        if named[2]:
+            return f"{named[1]}.zip", int(named[2])
+        return (name, _LAST) if is_last_of_several(item.data) else None
+    if not is_one_of_several(item.data):
+        return None
+    if named := _RAR.match(name):
+        return f"{named[1]}.rar", int(named[2])
+    if named := _OLD_RAR.match(name):
+        if not named[2]:
+            return name, 1
+        return f"{named[1]}.rar", 2 + (ord(named[2].lower()) - ord("r")) * 100 + int(named[3])
+    return None
 
 
 class Pieces:
@@ -22,10 +51,10 @@ class Pieces:
 
     def take(self, item: Item) -> bool:
         """Whether it is a piece, and so looked at later."""
-        named = _PIECE.match(item.name)
-        if named is None:
+        if (placed := place(item)) is None:
             return False
-        self._kept.setdefault(named[1].lower(), []).append((int(named[2]), item))
+        whole, number = placed
+        self._kept.setdefault(whole.lower(), []).append((number, item))
         return True
 
     def look(self) -> None:
@@ -33,22 +62,35 @@ class Pieces:
         for kept in self._kept.values():
             kept.sort(key=lambda one: one[0])
             items = [item for _, item in kept]
-            if len(items) > 1 and [number for number, _ in kept] == list(range(1, len(items) + 1)):
-                whole = self._joined(items)
+            if len(items) > 1 and _is_complete([number for number, _ in kept], items[0].name):
+                whole = _joined(items, self._walk.budget.take)
                 self._walk.opened(whole)
                 self._walk.look(whole)
                 continue
             for number, item in kept:
-                if number == 1:  # with the archive's beginning, it may tell what it is of
-                    self._walk.look(item)
-                else:
+                if number > 1 and _CUT.match(item.name):  # only the beginning may tell what it is of
                     self._walk.found("unsupported", item, "one part of a split archive")
+                else:
+                    self._walk.look(item)
 
-    def _joined(self, items: list[Item]) -> Item:
-        first = items[0]
-        out = Collector(self._walk.budget.take)
-        for item in items:
-            for window in windows(item.data):
-                out.write(window)
-        part, name = first.part.rpartition(".")[0], first.name.rpartition(".")[0]
-        return Item(part, name, out.buffer(), first.depth, first.type)
+
+def _is_complete(numbers: list[int], first: str) -> bool:
+    """Whether none is missing; what is missing at the end of others, the archive's reader notices."""
+    if _ZIP.match(first):
+        return numbers == [*range(1, len(numbers)), _LAST]
+    return numbers == list(range(1, len(numbers) + 1))
+
+
+def _joined(items: list[Item], take: Callable[[int], None]) -> Item:
+    out = Collector(take)
+    cuts = []
+    for item in items:
+        cuts.append(out.size)
+        for window in windows(item.data):
+            out.write(window)
+    first = items[0]
+    name = placed[0] if (placed := place(first)) else first.name
+    part = first.part[: len(first.part) - len(first.name)] + name
+    if _CUT.match(first.name):
+        cuts = []  # cut anywhere, the pieces mean nothing to the archive
+    return Item(part, name, out.buffer(), first.depth, first.type, cuts=tuple(cuts))

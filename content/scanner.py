@@ -160,6 +160,7 @@ class _Run:
             "name": item.name,
             "type": item.type,
             "depth": item.depth,
+            "cuts": item.cuts,
             "format": format_,
             "files": self.budget.files,
             "bytes": self.budget.bytes,

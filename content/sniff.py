@@ -79,7 +79,7 @@ _START = (
 _BY_FIRST: dict[int, list[tuple[bytes, str]]] = {}
 for _signature in _START:
     _BY_FIRST.setdefault(_signature[0][0], []).append(_signature)
-_VOLUME = re.compile(r"\.(?:(?:7z|zip|rar|tar|gz|bz2|xz)\.\d{3}|z[01]\d)\Z", re.I)
+_VOLUME = re.compile(r"\.(?:(?:7z|zip|rar|tar|gz|bz2|xz)\.\d{3}|z\d\d)\Z", re.I)
 _BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _LHA = re.compile(rb"..-(?:lh[0-7ds]|lz[45s]|pm[0-2])-", re.S)
 _CPIO = re.compile(rb"07070(?:[12][0-9A-Fa-f]{104}|7[0-7]{70})")

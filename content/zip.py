@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
-from mailweir.content import odf, ooxml, zip_members, zip_unlock
+from mailweir.content import odf, ooxml, zip_members, zip_unlock, zip_volumes
 from mailweir.content.item import Buffer, Item
 from mailweir.content.sniff import is_volume
 from mailweir.content.trouble import Corrupt, LimitExceeded, Unsupported
 from mailweir.content.walk import Walk
-from mailweir.content.zip_directory import Directory, Entry, local_entries, read
+from mailweir.content.zip_directory import SPANNED, Directory, Entry, local_entries, read
 
 
 class Archive:
@@ -45,11 +45,13 @@ def _utf8(text: bytes) -> bytes:
 
 def look(walk: Walk, item: Item) -> None:
     """Open the archive. Raises Corrupt for a damaged one, after what could be seen was reported."""
+    if item.cuts and item.data[:4] == SPANNED:
+        item = zip_volumes.merged(item)
     try:
         directory = read(item.data)
     except Corrupt:
         _encrypted(walk, item, local_entries(item.data))
-        if item.data[:4] == b"PK\x07\x08" or is_volume(item.name):
+        if item.data[:4] == SPANNED or is_volume(item.name):
             raise Unsupported("one part of a split archive") from None
         raise
     if directory.encrypted:

@@ -13,6 +13,7 @@ from mailweir.content.item import Buffer
 from mailweir.content.trouble import Corrupt
 
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+SPANNED = b"PK\x07\x08"  # begins the first volume of several
 _END64, _LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
 ENCRYPTED, DESCRIPTOR, STRONG, UTF8, MASKED = 1, 8, 0x40, 0x800, 0x2000
 AES = 99
@@ -58,7 +59,7 @@ class Directory:
 
 def stands_at_end(data: Buffer) -> bool:
     """Whether what begins as something else ends as a ZIP: with an end record that leads to entries."""
-    at = _find_end(data)
+    at = find_end(data)
     if at < 0:
         return False
     count, size = struct.unpack_from("<HL", data, at + 10)
@@ -69,7 +70,7 @@ def stands_at_end(data: Buffer) -> bool:
 
 def read(data: Buffer) -> Directory:
     """Parse the directory. Raises Corrupt when there is none or it is damaged."""
-    at = _find_end(data)
+    at = find_end(data)
     if at < 0:
         raise Corrupt("the central directory is missing")
     disk, _, _, count, size, offset = struct.unpack_from("<4H2L", data, at + 4)
@@ -87,14 +88,14 @@ def read(data: Buffer) -> Directory:
     if begin < 0 or (size and data[begin : begin + 4] != CENTRAL and data[offset : offset + 4] == CENTRAL):
         begin = offset
     prefix = begin - offset
-    split = bool(disk and disk not in (0xFFFF, 0xFFFFFFFF)) or data[:4] == b"PK\x07\x08"
+    split = bool(disk and disk not in (0xFFFF, 0xFFFFFFFF))
     if encrypted or (size and data[begin : begin + 4] != CENTRAL and _masked(data)):
         return Directory([], encrypted=True, split=split)
     entries = _entries(data, begin, count, prefix, split)
     return Directory(entries, split=split)
 
 
-def _find_end(data: Buffer) -> int:
+def find_end(data: Buffer) -> int:
     """The end record: the last signature whose comment fits the file."""
     at = len(data)
     floor = max(0, len(data) - 65_557 - 4096)  # some mail gateways append a little

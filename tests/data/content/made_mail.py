@@ -13,6 +13,7 @@ from pathlib import Path
 from corpus import TEXT, Corpus, noise, run
 from made_archives import PASSWORD, locked_zip, plain_zip
 from made_office import _with_vba
+from made_rar import volumes4, volumes5
 
 BODY = b"Content-Type: text/plain\r\n\r\nDear Sir or Madam,\r\nthe figures are attached.\r\n"
 KEYS_ECC = "Key-Type: EDDSA\nKey-Curve: ed25519\nSubkey-Type: ECDH\nSubkey-Curve: cv25519"
@@ -25,6 +26,7 @@ def make(corpus: Corpus, work: Path) -> None:
     _pgp(corpus, work)
     _wrapped(corpus)
     _pieces(corpus, work)
+    _volumes(corpus, work)
 
 
 def _pieces(corpus: Corpus, work: Path) -> None:
@@ -40,6 +42,48 @@ def _pieces(corpus: Corpus, work: Path) -> None:
             del files[found[1].name]
             first = kinds if suffix == "zip" else []  # the first piece of a zip file tells by itself
             corpus.add(f"pieces-{name}-{suffix}-lacking.eml", mail(files=files), "unsupported", *first)
+
+
+def _volumes(corpus: Corpus, work: Path) -> None:
+    """All volumes of a ZIP or RAR archive in one message, and all but one; with what the whole is of."""
+    inner = locked_zip("inner.txt", noise(3000, 31))
+    (work / "inner.zip").write_bytes(inner)
+    (work / "noise.bin").write_bytes(noise(200_000))
+    sets: list[tuple[str, dict[str, bytes], list[str]]] = []
+    for name, options, kinds in (("zip", [], []), ("zip-locked", ["-P", PASSWORD], ["encrypted-zip"])):
+        run("zip", "-s", "64k", *options, work / f"vol-{name}.zip", "noise.bin", cwd=work)
+        sets.append((name, _files(sorted(work.glob(f"vol-{name}.z*"))), kinds))
+    run("zip", "-s", "64k", work / "vol-nested.zip", "noise.bin", "inner.zip", cwd=work)
+    sets.append(("zip-nested", _files(sorted(work.glob("vol-nested.z*"))), ["encrypted-zip"]))
+    for content, kinds in ((noise(3000, 32), []), (inner, ["encrypted-zip"])):
+        name = "nested" if kinds else "plain"
+        new, old, five = (
+            volumes4("inner.zip", content, 3),
+            volumes4("inner.zip", content, 4, old_names=True),
+            volumes5("inner.zip", content, 3),
+        )
+        sets.append((f"rar4-{name}", _numbered("a.part{}.rar", new), kinds))
+        sets.append((f"rar5-{name}", _numbered("a.part0{}.rar", five), kinds))
+        files = dict(zip(("a.rar", "a.r00", "a.r01", "a.r02"), old, strict=True))
+        sets.append((f"rar4-old-{name}", files, kinds))
+    for version, volumes in ((4, volumes4), (5, volumes5)):
+        files = _numbered("a.part{}.rar", volumes("inner.zip", noise(3000, 33), 3, locked=True))
+        sets.append((f"rar{version}-locked", files, ["encrypted-rar"]))
+    for name, files, kinds in sets:
+        shuffled = dict(sorted(files.items(), key=lambda one: one[0][::-1]))
+        corpus.add(f"all-volumes-{name}.eml", mail(files=shuffled), *kinds)
+        del shuffled[sorted(files)[1]]
+        lacking = [] if name.endswith("nested") else kinds
+        also = [] if lacking == ["encrypted-rar"] else ["unsupported"]  # each volume tells that it is locked
+        corpus.add(f"all-volumes-{name}-but-one.eml", mail(files=shuffled), *also, *lacking)
+
+
+def _files(paths: list[Path]) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def _numbered(name: str, volumes: list[bytes]) -> dict[str, bytes]:
+    return {name.format(number): data for number, data in enumerate(volumes, 1)}
 
 
 def mail(

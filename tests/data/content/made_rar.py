@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from corpus import TEXT, Corpus, noise
 from made_archives import STUB, locked_zip, plain_zip
+
+RAR4, RAR5 = b"Rar!\x1a\x07\x00", b"Rar!\x1a\x07\x01\x00"
 
 
 def make(corpus: Corpus, work: Path) -> None:
@@ -35,7 +38,7 @@ def rar4(
     files: dict[str, bytes], *, locked: bool = False, headers: bool = False, split: bool = False
 ) -> bytes:
     """RAR 4: marker, archive header, file headers, end."""
-    out = b"Rar!\x1a\x07\x00" + _block4(0x73, 0x80 if headers else 0x0001 if split else 0, bytes(6))
+    out = RAR4 + _block4(0x73, 0x80 if headers else 0x0001 if split else 0, bytes(6))
     if headers:
         return out + noise(400, 11)
     for index, (name, data) in enumerate(files.items()):
@@ -60,7 +63,7 @@ def rar5(
     files: dict[str, bytes], *, locked: bool = False, headers: bool = False, split: bool = False
 ) -> bytes:
     """RAR 5: signature, main header, file headers, end."""
-    out = b"Rar!\x1a\x07\x01\x00"
+    out = RAR5
     if headers:
         return out + _block5(vint(4) + vint(0) + vint(0) + vint(1) + b"\x0f" + noise(28, 13)) + noise(400, 14)
     out += _block5(vint(1) + vint(0) + vint(1 if split else 0))
@@ -90,3 +93,45 @@ def vint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def volumes4(
+    name: str, data: bytes, count: int, *, locked: bool = False, old_names: bool = False
+) -> list[bytes]:
+    """One stored file over so many volumes of RAR 4."""
+    out = []
+    for index, (piece, last) in enumerate(_pieces(data, count)):
+        flags = 0x8000 | (1 if index else 0) | (0 if last else 2) | (4 if locked else 0)
+        crc = zlib.crc32(data if last else piece)
+        fields = struct.pack(
+            "<2LB2L2BHL", len(piece), len(data), 3, crc, 0x5A21_0000, 29, 0x30, len(name), 0x81A4
+        )
+        head = _block4(0x73, 0x0001 | (0 if old_names else 0x0010), bytes(6))
+        file = _block4(0x74, flags | (0x400 if locked else 0), fields + name.encode() + bytes(8 * locked))
+        out.append(RAR4 + head + file + piece + _block4(0x7B, 0x4000 | (0 if last else 1), b""))
+    return out
+
+
+def volumes5(name: str, data: bytes, count: int, *, locked: bool = False) -> list[bytes]:
+    """The same of RAR 5."""
+    out = []
+    for index, (piece, last) in enumerate(_pieces(data, count)):
+        record = vint(1) + vint(0) + vint(3) + b"\x0f" + noise(16 + 16 + 12, 15)
+        extra = vint(len(record)) + record if locked else b""
+        flags = 2 | (1 if locked else 0) | (8 if index else 0) | (0 if last else 0x10)
+        head = vint(2) + vint(flags) + (vint(len(extra)) if locked else b"") + vint(len(piece))
+        crc = zlib.crc32(data if last else piece)
+        head += vint(4) + vint(len(data)) + vint(0o644) + struct.pack("<L", crc)
+        head += vint(0) + vint(1) + vint(len(name)) + name.encode() + extra
+        main = vint(1) + vint(0) + (vint(3) + vint(index) if index else vint(1))
+        out.append(
+            RAR5 + _block5(main) + _block5(head) + piece + _block5(vint(5) + vint(0) + vint(0 if last else 1))
+        )
+    return out
+
+
+def _pieces(data: bytes, count: int) -> Iterator[tuple[bytes, bool]]:
+    """Each volume's piece, and whether it is the last."""
+    size = -(-len(data) // count)
+    for index in range(count):
+        yield data[index * size : (index + 1) * size], index == count - 1
