@@ -106,7 +106,7 @@ def volumes4(
         fields = struct.pack(
             "<2LB2L2BHL", len(piece), len(data), 3, crc, 0x5A21_0000, 29, 0x30, len(name), 0x81A4
         )
-        head = _block4(0x73, 0x0001 | (0 if old_names else 0x0010), bytes(6))
+        head = _block4(0x73, 1 | (0 if old_names else 0x10 if index else 0x110), bytes(6))
         file = _block4(0x74, flags | (0x400 if locked else 0), fields + name.encode() + bytes(8 * locked))
         out.append(RAR4 + head + file + piece + _block4(0x7B, 0x4000 | (0 if last else 1), b""))
     return out
