@@ -13,7 +13,7 @@ from mailweir.postlog import queue_id as queue_ids
 from mailweir.postlog.changes import Changes
 from mailweir.postlog.legs import Leg, Message
 from mailweir.records.ids import AGENT_SLOT, IdSource, milliseconds_of
-from mailweir.records.words import LegKind, Queue, Status
+from mailweir.records.words import LegKind, Queue, Source, Status
 
 _GONE = Queue.GONE.value
 MOST_LEGS = 8_192  # queue files cached although the database knows them
@@ -242,19 +242,33 @@ class Book:
             child.probe = False
             if child.stored:
                 self._changes.adopted.append((message.id, child.id))
-        if own is message or own.id != child.id:
+        if own is message:
             return
-        if own.stored:
-            self._changes.rekeyed.append((own.id, message.id))
-        own.stored = True  # never written as a message of its own from here on
-        message.shared = True
-        self._messages[message.id] = message
-        for leg in [one for one in self.legs.values() if one.message is own] if own.shared else [child]:
-            leg.message = message
-        child.message = message
+        if own.id != child.id:  # the filter told of it before the log said what it is a file of
+            if kind != LegKind.FILTER:
+                return
+            own.shared = message.shared = True
+            if message.source != Source.MILTER:  # only what came back passed the filter: its record stays
+                self._absorb(message, own, parent)
+                own.take_over(message)
+                self.touch(child)
+                return
+        self._absorb(own, message, child)
         if child.carries:
             self._adopt(own, message, child)
         self.touch(parent)
+
+    def _absorb(self, gone: Message, kept: Message, leg: Leg) -> None:
+        """What was taken for a message of its own, with at least that queue file, is of another one."""
+        if gone.stored:
+            self._changes.rekeyed.append((gone.id, kept.id))
+        self._changes.hand_over(gone.id, kept.id)
+        gone.stored = True  # never written from here on
+        for one in [one for one in self.legs.values() if one.message is gone] if gone.shared else [leg]:
+            one.message = kept
+        leg.message = kept
+        kept.shared = True
+        self._messages[kept.id] = kept
 
     @staticmethod
     def _adopt(own: Message, message: Message, child: Leg) -> None:

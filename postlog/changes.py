@@ -51,6 +51,7 @@ class Changes:
     replaced: list[int] = field(default_factory=list)  # messages whose journal line came again: all goes
     rekeyed: list[tuple[int, int]] = field(default_factory=list)  # message taken for its own -> what it is of
     adopted: list[tuple[int, int]] = field(default_factory=list)  # (message, leg that had none)
+    refound: list[int] = field(default_factory=list)  # messages whose findings are replaced
     messages: list[Row] = field(default_factory=list)
     recipients: list[Row] = field(default_factory=list)
     legs: list[Row] = field(default_factory=list)
@@ -63,6 +64,20 @@ class Changes:
     changed_recipients: list[Row] = field(default_factory=list)
     changed_legs: list[Row] = field(default_factory=list)
     changed_sessions: list[Row] = field(default_factory=list)
+
+    def found_again(self, message: int, findings: list[Row]) -> None:
+        """What a later look at the message found stands in the place of what the first did."""
+        if findings:
+            self.refound.append(message)
+            self.findings = [row for row in self.findings if row[0] != message] + findings
+
+    def hand_over(self, gone: int, kept: int) -> None:
+        """What one record was told of findings and files is told of another of the same message."""
+        if self.findings or self.attachments:
+            told = [(kept, *row[1:]) for row in self.findings if row[0] == gone]
+            self.findings = [row for row in self.findings if row[0] != gone]
+            self.attachments = [row for row in self.attachments if row[0] != gone]
+            self.found_again(kept, told)
 
     def as_list(self) -> list[list[Any]]:
         """The fields in order, for another process."""

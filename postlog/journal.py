@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mailweir.postlog.book import CLOSE, SECOND, Book
+from mailweir.postlog.changes import Row
 from mailweir.postlog.legs import PENDING, Leg, Message, Recipient, clipped, key_of
 from mailweir.postlog.queue_id import arrival_us, short_micros
 from mailweir.postlog.stamps import LATEST
@@ -81,9 +82,7 @@ def _enter(book: Book, entry: dict[str, Any]) -> None:
                 message.recipients[key] = recipient
     message.source = Source.MILTER
     _queue(leg, entry, time)
-    for item in entry.get("findings", ()):
-        texts = [storable(item.get(key, "")) for key in ("kind", "part", "name", "detail")]
-        book.changes.findings.append((identifier, *texts))
+    book.changes.findings += _findings(entry, identifier)
     for item in entry.get("attachments", ()):
         texts = [storable(item.get(key, "")) for key in ("part", "name", "type")]
         size, digest = (
@@ -107,7 +106,16 @@ def _enter_again(
             known.settle(recipient.status, time, "", recipient.reply)
     if entry["event"] == "message":
         _queue(leg, entry, time)
+    book.changes.found_again(leg.message.id, _findings(entry, leg.message.id))
     book.accept(leg)
+
+
+def _findings(entry: dict[str, Any], message: int) -> list[Row]:
+    """Rows of changes.FINDING."""
+    names = ("kind", "part", "name", "detail")
+    return [
+        (message, *(storable(item.get(name, "")) for name in names)) for item in entry.get("findings", ())
+    ]
 
 
 def _within(number: float, limit: float) -> float:

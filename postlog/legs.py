@@ -109,6 +109,14 @@ class Message:
         self.id = identifier
         self.recipients: dict[str, Recipient] = {}
 
+    def take_over(self, other: Message) -> None:
+        """Carry over what another record of the same message knows of recipients."""
+        for key, recipient in other.recipients.items():
+            recipient.stored = False
+            known = self.recipients.setdefault(key, recipient)
+            if known is not recipient:
+                known.attempts, known.dirty = known.attempts + recipient.attempts, True
+
     def row(self, node: int) -> Row:
         """All columns, in the order of changes.MESSAGE."""
         sender = UNKNOWN_ADDRESS if self.sender is None else self.sender

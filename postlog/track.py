@@ -348,8 +348,10 @@ class Tracker:
             kind = LegKind.FILTER
         else:
             return False
-        recipient.settle(_QUEUED, time, event.dsn, reply)
-        recipient.leg_id = child.id
+        if recipient.leg_id != child.id:  # else where it stands there was told already
+            there = Status.STALLED if child.queue == Queue.HOLD else Status.QUEUED
+            recipient.settle(there.value, time, event.dsn, reply)
+            recipient.leg_id = child.id
         self.book.join(child, leg, kind)
         return True
 

@@ -43,11 +43,13 @@ class Writer:
     def apply(self, changes: Changes) -> None:
         """Write everything, in an order in which nothing refers to what is not there yet."""
         for message in changes.replaced:
-            self._delete_message(message, recipients_only=False)
+            self._delete_message(message)
         for old, new in changes.rekeyed:
             self._rekey(old, new)
         for message, leg in changes.adopted:
             self.execute("UPDATE delivery SET message_id = ? WHERE leg_id = ?", (message, leg))
+        for message in changes.refound:
+            self.execute("DELETE FROM finding WHERE message_id = ?", (message,))
         numbers = self.addresses.numbers(_addresses(changes))
         self._insert("message", columns.MESSAGE, [
             (*row[:3], numbers[row[3]], *row[4:]) for row in changes.messages
@@ -89,16 +91,17 @@ class Writer:
         self.execute_many(_update_sql(table, names, keys), rows)
 
     def _rekey(self, old: int, new: int) -> None:
-        """What was taken for a message of its own belongs to another."""
+        """What was taken for a message of its own belongs to another; its findings are the later look's."""
+        if self.execute("SELECT 1 FROM finding WHERE message_id = ? LIMIT 1", (old,)).fetchone():
+            self.execute("DELETE FROM finding WHERE message_id = ?", (new,))
+            self.execute("UPDATE finding SET message_id = ? WHERE message_id = ?", (new, old))
         for table in ("leg", "delivery", "command", "audit", "notice"):
             self.execute(f"UPDATE {table} SET message_id = ? WHERE message_id = ?", (new, old))
-        self._delete_message(old, recipients_only=True)
+        self._delete_message(old)
 
-    def _delete_message(self, message: int, *, recipients_only: bool) -> None:
-        self.execute("DELETE FROM recipient WHERE message_id = ?", (message,))
-        if not recipients_only:
-            self.execute("DELETE FROM finding WHERE message_id = ?", (message,))
-            self.execute("DELETE FROM attachment WHERE message_id = ?", (message,))
+    def _delete_message(self, message: int) -> None:
+        for table in ("recipient", "finding", "attachment"):
+            self.execute(f"DELETE FROM {table} WHERE message_id = ?", (message,))
         self.execute("DELETE FROM message WHERE id = ?", (message,))
 
 

@@ -19,6 +19,7 @@ from mailweir.postlog.position import Chunk, Position
 from mailweir.postlog.queue import QueueEntry, QueueRecipient
 from mailweir.postlog.queue_id import arrival_us
 from mailweir.records.ingest import Ingest
+from mailweir.records.models import Finding, Message
 from tests.unit.postlog_records import in_utc, open_database, records
 
 LONG = "4jYpxP3gXRzFt4d"
@@ -44,13 +45,13 @@ def line(micros: int, text: str, *, fractions: bool = True) -> str:
     return f"{stamp} mail postfix/{text}"
 
 
-def journal(queue_id: str, identifier: int, micros: int, verdict: str, to: str) -> bytes:
+def journal(queue_id: str, identifier: int, micros: int, verdict: str, to: str, **more: Any) -> bytes:
     """What the filter notes at the end of a message, so many microseconds after BEGUN."""
     entry = {
         "v": 1, "event": "message", "id": identifier, "node": 0, "time": (BEGUN + micros) / 1e6,
         "queue_id": queue_id, "arrival_us": arrival_us(queue_id) or BEGUN + micros, "sender": "a@far.example",
         "recipients": [{"address": to, "direction": "inbound", "verdict": verdict}],
-        "verdict": verdict, "reply": "4.7.1 later", "message_id": f"<{to}>",
+        "verdict": verdict, "reply": "4.7.1 later", "message_id": f"<{to}>", **more,
     }  # fmt: skip
     return json.dumps(entry).encode() + b"\n"
 
@@ -204,10 +205,60 @@ def test_what_an_after_queue_filter_returns_through_the_filter(database: Databas
         f"dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as {back})"
     )
     take_log(ingest, [line(700_000, relayed)])
-    entry = journal(back, 88, 600_000, verdict, "x@own.example")
+    found = [] if verdict == "accept" else [{"kind": "macro", "part": "2/a.doc"}]
+    entry = journal(back, 88, 600_000, verdict, "x@own.example", findings=found)
     ingest.take(journals={"journal:01": Chunk(entry, Position(first="k"))}, now=NOW)
     status = "queued" if verdict == "accept" else "stalled"
     assert told(database) == [("milter", {"x@own.example": status}, 2)]
+    assert [(row.message_id, row.kind) for row in Finding.select()] == [(77, "macro")] * len(found)
+
+
+@pytest.mark.parametrize("first_by", ["filter", "log"])
+@pytest.mark.parametrize("at_once", [True, False], ids=["one batch", "a restart between"])
+def test_the_filter_tells_of_what_an_after_queue_filter_returned_before_the_log_does(
+    database: Database, first_by: str, *, at_once: bool
+) -> None:
+    """One message, whether the first of its files passed our filter or only what came back."""
+    back = "4jYpxP3gYXzFt4f"
+    ingest = Ingest(database, 0)
+    first = journal(LONG, 77, 300_000, "accept", "x@own.example") if first_by == "filter" else b""
+    found = {"kind": "encrypted-zip", "part": "2/a.zip"}
+    second = journal(back, 88, 600_000, "stall", "x@own.example", findings=[found])
+    if first_by == "log":
+        take_log(ingest, received(LONG, "x@own.example", 0))
+    ingest.take(journals={"journal:00": Chunk(first + second, Position(first="j"))}, now=NOW)
+    if not at_once:
+        ingest = Ingest(database, 0)
+    lines = received(LONG, "x@own.example", 0) if first_by == "filter" else []
+    client = f"smtpd[5]: {back}: client=localhost[127.0.0.1], orig_queue_id={LONG}"
+    relayed = (
+        f"smtp[8]: {LONG}: to=<x@own.example>, relay=127.0.0.1[127.0.0.1]:10024, delay=0.9, delays=0/0/0/0, "
+        f"dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as {back})"
+    )
+    lines += [line(500_000, client), line(501_000, f"cleanup[6]: {back}: message-id=<x@own.example>")]
+    lines += [line(700_000, relayed), line(701_000, f"qmgr[7]: {LONG}: removed")]
+    take_log(ingest, lines)
+    assert told(database) == [("milter", {"x@own.example": "stalled"}, 2)]
+    assert [row.id for row in Message.select()] == [77 if first_by == "filter" else 88]
+    assert [(row.message_id, row.kind) for row in Finding.select()] == [
+        (77 if first_by == "filter" else 88, "encrypted-zip")
+    ]
+
+
+def test_what_was_returned_is_delivered_before_the_log_says_that_it_was_handed_over(
+    database: Database,
+) -> None:
+    """Postfix's programs write at the same time; the order of their lines changes nothing."""
+    back, to = "4jYpxP3gYXzFt4f", "x@own.example"
+    client = f"smtpd[5]: {back}: client=localhost[127.0.0.1], orig_queue_id={LONG}"
+    relayed = (
+        f"smtp[8]: {LONG}: to=<{to}>, relay=127.0.0.1[127.0.0.1]:10024, delay=0.9, delays=0/0/0/0, "
+        f"dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as {back})"
+    )
+    removed = line(800_000, f"qmgr[7]: {LONG}: removed")
+    lines = [*received(LONG, to, 0), line(90_000, client), *sent(back, to, 100_000)[1:]]
+    take_log(Ingest(database, 0), [*lines, line(790_000, relayed), removed])
+    assert told(database) == [("log", {to: "delivered"}, 2)]
 
 
 def test_a_second_beginning_that_was_kept_over_a_restart_stands_in_nobodys_way(database: Database) -> None:
