@@ -12,7 +12,7 @@ from mailweir.records import ids, reasons
 from mailweir.records.figures import Domains, of
 from mailweir.records.sql import Sql, numbers, rows
 from mailweir.records.views import View
-from mailweir.records.words import PENDING, Status
+from mailweir.records.words import PENDING, Status, word_of
 
 MOST = 10_000  # recipients that are grouped
 BY = ("destination", "reason", "status")
@@ -59,18 +59,24 @@ def grouped(by: str, domains: Domains, shown: int) -> Groups:
         + newest
         + Sql(f") p {joined} GROUP BY {', '.join(str(n) for n in range(1, 6))}")
     )
-    groups: dict[tuple[str, str], tuple[int, int, int, int]] = {}
+    groups: dict[tuple[str, str], list[int]] = {}  # count, lowest and highest ID, attempts
     for domain, number, dsn, reply, verdict, count, low, high, attempts in found:
         key = (domain[::-1], "")
         if by != "destination":
-            status = Status(number).word
+            status = word_of(Status, number)
             said = reasons.of_recipient(number, dsn, reply, verdict) if by == "reason" else ""
             key = (said or status, status)
-        if before := groups.get(key):  # the same reason in other words
-            count += before[0]
-            low, high = min(low, before[1]), max(high, before[2])
-            attempts = max(attempts, before[3])
-        groups[key] = (count, low, high, attempts)
+        before = groups.get(key)
+        if before is None:
+            groups[key] = [count, low, high, attempts]
+            continue
+        before[0] += count  # the same reason in other words; of thousands, so no calls of min and max
+        if low < before[1]:
+            before[1] = low
+        if high > before[2]:
+            before[2] = high
+        if attempts > before[3]:
+            before[3] = attempts
     largest = sorted(groups.items(), key=lambda item: (-item[1][0], item[0]))[:shown]
     recipients = sum(row[5] for row in found)
     return Groups(

@@ -150,15 +150,16 @@ def _find(search: _Search, ways: Sequence[Way]) -> None:
     if not search.full():
         search.at_once(ways)
     if not search.full():
-        search.back(_fewest(ways, search), 4 * (start - search.upto))
+        width = 4 * (start - search.upto)
+        search.back(_fewest(ways, search, width), width)
 
 
-def _fewest(ways: Sequence[Way], search: _Search) -> Way | None:
-    """The way with fewest candidates, of those that can be followed window by window."""
+def _fewest(ways: Sequence[Way], search: _Search, width: int) -> Way | None:
+    """The way with fewest candidates in the first window, of those that can be followed window by window."""
     windowed = [way for way in ways if way.windowed]
     if len(windowed) < 2:
         return windowed[0] if windowed else None
-    low, high = search.low, search.upto
+    low, high = max(search.low, search.upto - width), search.upto
     return min(windowed, key=lambda way: _count(way.list(low, high), MANY, search.budget))
 
 

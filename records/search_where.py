@@ -19,6 +19,7 @@ from mailweir.records.texts import SHORTEST, TICK_BITS, Kind, trigrams
 from mailweir.records.words import Outcome, Status
 
 FEW = 2_000  # candidates that are checked all at once
+FEW_ADDRESSES = 200  # of which each is looked up in every window
 _LED_TO = {
     Outcome.SENT: Status.DELIVERED,
     Outcome.DEFERRED: Status.DEFERRED,
@@ -190,7 +191,7 @@ def by_addresses(addresses: Addresses, table: str, column: str, key: str) -> lis
     return [
         Way(
             lambda low, high: listed + Sql(f"AND t.{key} >= ? AND t.{key} < ?", (low, high)),
-            costly=addresses.numbers is None,
+            costly=addresses.numbers is None or len(addresses.numbers) > FEW_ADDRESSES,
         )
     ]
 

@@ -19,13 +19,14 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mailweir.config import Config
 from mailweir.errors import ConfigError, InputError, MailweirError, Unavailable
-from mailweir.records import db, models
+from mailweir.records import db
 from mailweir.webui import (
     access,
     accounts,
     api,
     api_reads,
     commands,
+    connection,
     content,
     delivery,
     headers,
@@ -106,8 +107,7 @@ def create_app(config: Config) -> Flask:
         )
     database = db.connect(config)
     database.close()
-    app.before_request(open_database)
-    app.teardown_request(close_database)
+    connection.init_app(app)
     csrf.init_app(app)
     csrf.exempt(api.pages)  # it takes tokens, never cookies
     access.init_app(app)
@@ -129,17 +129,6 @@ def settle(app: Flask) -> None:
         app.jinja_env.get_template(name)
     gc.collect()
     gc.freeze()
-
-
-def open_database() -> None:
-    """Each request has its thread's connection, so a restarted database server is noticed at the next one."""
-    models.database.connect(reuse_if_open=True)
-
-
-def close_database(_error: BaseException | None) -> None:
-    """Give the connection back."""
-    if not models.database.is_closed():
-        models.database.close()
 
 
 def show_error(error: Exception) -> tuple[str | Response, int]:
