@@ -155,12 +155,19 @@ def _find(search: _Search, ways: Sequence[Way]) -> None:
 
 
 def _fewest(ways: Sequence[Way], search: _Search, width: int) -> Way | None:
-    """The way with fewest candidates in the first window, of those that can be followed window by window."""
+    """The way with fewest candidates, of those that can be followed window by window.
+
+    Counted in the first window and in one halfway down, as what is pending is mostly new.
+    """
     windowed = [way for way in ways if way.windowed]
     if len(windowed) < 2:
         return windowed[0] if windowed else None
-    low, high = max(search.low, search.upto - width), search.upto
-    return min(windowed, key=lambda way: _count(way.list(low, high), MANY, search.budget))
+    middle = (search.low + search.upto) // 2
+    places = [(max(search.low, high - width), high) for high in (search.upto, middle)]
+    return min(
+        windowed,
+        key=lambda way: sum(_count(way.list(low, high), MANY, search.budget) for low, high in places),
+    )
 
 
 def _count(listed: Sql, most: int, budget: Budget) -> int:

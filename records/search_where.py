@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailweir.records.filters import Filter
 from mailweir.records.search_addresses import Addresses, having, resolve
@@ -19,6 +19,7 @@ from mailweir.records.texts import SHORTEST, TICK_BITS, Kind, trigrams
 from mailweir.records.words import Outcome, Status
 
 FEW = 2_000  # candidates that are checked all at once
+RARE = 10_000  # the same of those that an index of few rows lists
 FEW_ADDRESSES = 200  # of which each is looked up in every window
 _LED_TO = {
     Outcome.SENT: Status.DELIVERED,
@@ -126,7 +127,7 @@ def where(wanted: Filter, budget: Budget, *, statuses: Sequence[Status] | None =
             rare = (
                 f"SELECT message_id AS id FROM recipient WHERE status <> 5 AND status IN ({numbers(kinds)})"
             )
-            ways.append(_way(rare, "message_id"))
+            ways.append(replace(_way(rare, "message_id"), few=RARE))
     if wanted.domains:
         ways += _by_domains(wanted.domains, budget)
     return Where(
