@@ -7,14 +7,15 @@ from mailweir.records.sql import Sql, one, rows
 from mailweir.records.words import Status
 
 Domains = tuple[str, ...]  # that a user is limited to; none: no limit
+# Looked up for outbound mail only, where it decides.
+_SENDER = "(SELECT m.sender_id FROM message m WHERE m.id = r.message_id)"
 
 
 def of(select: str, domains: Domains, joins: str = "") -> Sql:
     """A selection from the recipients `r` that may be seen, up to and with WHERE and its first condition."""
     if not domains:
         return Sql(f"{select} FROM recipient r {joins} WHERE 1 = 1")
-    mine = visible(domains)
-    return Sql(f"{select} FROM recipient r JOIN message m ON m.id = r.message_id {joins} WHERE ") + mine
+    return Sql(f"{select} FROM recipient r {joins} WHERE ") + visible(domains, sender=_SENDER)
 
 
 def by_status(low: int, high: int, domains: Domains) -> list[tuple[int, int, int]]:

@@ -153,7 +153,7 @@ def begins(column: str, text: str) -> Sql:
     return Sql(f"{column} <> '' AND {column} = ?", (text,))
 
 
-def visible(domains: Sequence[str] | None, recipient: str = "r") -> Sql:
+def visible(domains: Sequence[str] | None, recipient: str = "r", sender: str = "m.sender_id") -> Sql:
     """Whether the local party (the sender of outbound mail, else the recipient) is in one of the domains."""
     if domains is None:
         return Sql("1 = 1")
@@ -166,7 +166,7 @@ def visible(domains: Sequence[str] | None, recipient: str = "r") -> Sql:
         return f"EXISTS (SELECT 1 FROM address y WHERE y.id = {column} AND y.domain_reversed IN ({marks}))"
 
     return Sql(
-        f"(({recipient}.direction <> 1 AND {is_in('m.sender_id')})"
+        f"(({recipient}.direction <> 1 AND {is_in(sender)})"
         f" OR ({recipient}.direction <> 2 AND {is_in(f'{recipient}.address_id')}))",
         backwards + backwards,
     )

@@ -1,12 +1,13 @@
 """The overview's numbers: how many recipients of each day and direction have come to which status.
 
 A past day changes little and a whole month is long to count, so each day's counts are kept in memory and
-counted again the rarer the older it is; a request spends a bounded time on it and says what is missing.
+counted again, beside the requests, the rarer the older it is; a page says which days it does not have yet.
 """
 
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 import time
 from collections import Counter
@@ -15,12 +16,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 
-from mailweir.records import figures, ids, reasons
+from mailweir.records import figures, ids, models, reasons
 from mailweir.records.figures import Domains
 from mailweir.records.words import PENDING, Direction, Status
 
+log = logging.getLogger("mailweir.web")
+
 DAYS = 30
-BUDGET = 0.25  # seconds that one request may spend on counting
+PATIENCE = 0.025  # seconds that a request waits for days that are being counted
 FRESH = ((1, 10.0), (8, 300.0), (DAYS + 2, 3_600.0))  # age in days -> seconds for which its counts are good
 SOON = 5.0  # seconds for which reasons, destinations and pending counts are good
 MOST = 10_000  # pending recipients counted one by one; more are shown as "10,000+"
@@ -28,6 +31,7 @@ MOST_KEPT = 40 * DAYS  # days' counts of all zones and limits that one worker ke
 SAMPLE = 1_000  # newest failed and deferred recipients looked at for reasons and destinations
 
 Counts = Counter[tuple[Direction, Status]]
+Span = tuple[int, int, Domains]  # from and to, in milliseconds since 1970, of what users so limited see
 
 T = TypeVar("T")
 
@@ -58,24 +62,71 @@ class Day:
 class Figures:
     """Keeps what was counted; one for each worker process, used by its threads together."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, patience: float = PATIENCE) -> None:
         self._clock = clock
+        self._patience = patience
         self._lock = threading.Lock()
-        self._kept: dict[tuple[int, int, Domains], tuple[float, Counts]] = {}
+        self._counted = threading.Condition(self._lock)
+        self._kept: dict[Span, tuple[float, Counts]] = {}
+        self._wanted: dict[Span, None] = {}  # in the order in which they are counted
+        self._counting = False
         self._soon: dict[tuple[str, Domains], tuple[float, Any]] = {}
 
     def days(self, now: float, zone: tzinfo, domains: Domains = ()) -> list[Day]:
-        """The last DAYS days, today last; with domains only what a user limited to these may see."""
+        """The last DAYS days, today last; with domains only what a user limited to these may see.
+
+        What is out of date is counted again meanwhile, and shown as it was if that takes long.
+        """
         today = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        end = self._clock() + BUDGET
-        found = []
-        for age in range(DAYS):
-            start = (today - timedelta(days=age)).timestamp()
-            stop = (today - timedelta(days=age - 1)).timestamp()
-            span = (int(start * 1000), int(stop * 1000), domains)
-            counts = self._counts(span, age, out_of_time=self._clock() > end)
-            found.append(Day(today - timedelta(days=age), counts))
-        return found[::-1]
+        dates = [today - timedelta(days=age) for age in range(DAYS)]
+        stops = [today + timedelta(days=1), *dates]
+        spans = [
+            (int(start.timestamp() * 1000), int(stop.timestamp() * 1000), domains)
+            for start, stop in zip(dates, stops, strict=False)
+        ]
+        with self._lock:
+            due = [span for age, span in enumerate(spans) if not self._is_good(span, age)]
+            if due:
+                self._wanted |= dict.fromkeys(due)
+                self._begin()
+                self._counted.wait_for(lambda: self._wanted.keys().isdisjoint(due), self._patience)
+            counts = [self._kept[span][1] if span in self._kept else None for span in spans]
+        return [Day(*day) for day in zip(dates, counts, strict=True)][::-1]
+
+    def _is_good(self, span: Span, age: int) -> bool:
+        good = next(seconds for days, seconds in FRESH if age < days)
+        return span in self._kept and self._clock() - self._kept[span][0] < good
+
+    def _begin(self) -> None:
+        if not self._counting:
+            self._counting = True
+            threading.Thread(target=self._work, name="counting days", daemon=True).start()
+
+    def _work(self) -> None:
+        """Count what is wanted until nothing is; what cannot be counted is wanted again by a later page."""
+        try:
+            with models.database.connection_context():
+                while span := self._next():
+                    counts = count(*span)
+                    with self._lock:
+                        self._kept.pop(span, None)
+                        self._kept[span] = (self._clock(), counts)
+                        while len(self._kept) > MOST_KEPT:
+                            del self._kept[next(iter(self._kept))]
+                        del self._wanted[span]
+                        self._counted.notify_all()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next page must be able to begin anew
+            log.warning("the overview's days could not be counted: %s", error)
+            with self._lock:
+                self._wanted.clear()
+                self._counting = False
+                self._counted.notify_all()
+
+    def _next(self) -> Span | None:
+        with self._lock:
+            span = next(iter(self._wanted), None)
+            self._counting = span is not None
+            return span
 
     def soon(self, name: str, domains: Domains, work: Callable[[], T]) -> T:
         """What work returned for these domains within the last SOON seconds, else what it returns now."""
@@ -90,21 +141,6 @@ class Figures:
                     del self._soon[next(iter(self._soon))]
         found: T = kept[1]
         return found
-
-    def _counts(self, span: tuple[int, int, Domains], age: int, *, out_of_time: bool) -> Counts | None:
-        with self._lock:
-            kept = self._kept.get(span)
-        good = next(seconds for days, seconds in FRESH if age < days)
-        if kept and (out_of_time or self._clock() - kept[0] < good):
-            return kept[1]
-        if out_of_time:
-            return None
-        counts = count(*span)
-        with self._lock:
-            self._kept[span] = (self._clock(), counts)
-            while len(self._kept) > MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
-        return counts
 
 
 def count(start: int, stop: int, domains: Domains = ()) -> Counts:

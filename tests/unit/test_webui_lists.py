@@ -3,20 +3,24 @@
 import csv
 import io
 import re
+import threading
 import time
 from datetime import UTC
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from peewee import OperationalError
 
 from mailweir.config import Web
 from mailweir.records import db, ids
-from mailweir.records.models import Node, SavedSearch, User
+from mailweir.records.models import Node, Recipient, SavedSearch, User
 from mailweir.records.words import Status
-from mailweir.webui import figures, table_file
+from mailweir.webui import figures, overview, table_file
 from tests.unit.webui_client import Pages, hidden
+from trial.waiting import wait_for
 
 ROW = re.compile(r'class="id" href="/message/(\w+)"')
 
@@ -129,13 +133,46 @@ def test_the_overview_counts_what_the_lists_show(pages: Pages) -> None:
 
 def test_days_add_up_and_are_counted_again_when_they_are_old(pages: Pages) -> None:
     clock = [0.0]
-    kept = figures.Figures(lambda: clock[0])
+    kept = figures.Figures(lambda: clock[0], patience=60.0)
     now = time.time()
     days = kept.days(now, UTC)
     assert sum(day.total for day in days) == 81 and len(days) == figures.DAYS
     assert sum(day.of(Status.STALLED) for day in days) == 3
-    clock[0] += figures.BUDGET * 100
-    assert sum(day.total for day in kept.days(now, UTC)) == 81
+    Recipient.update(status=Status.STALLED).where(Recipient.status == Status.DEFERRED).execute()
+    assert sum(day.of(Status.STALLED) for day in kept.days(now, UTC)) == 3
+    clock[0] += 3601.0
+    assert sum(day.of(Status.STALLED) for day in kept.days(now, UTC)) == 4
+
+
+def test_the_overview_waits_for_no_count(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over very many messages it takes long; meanwhile no day has a number that is not its own."""
+    client, go_on, count = pages.as_user("operator"), threading.Event(), figures.count
+
+    def slow(*span: Any) -> figures.Counts:
+        assert go_on.wait(60)
+        return count(*span)
+
+    monkeypatch.setattr(figures, "count", slow)
+    monkeypatch.setattr(overview, "kept", figures.Figures(patience=0.01))
+    page = client.get("/overview").text
+    assert "<span>Recipients today</span><strong>…</strong>" in page
+    assert "Some days are still being counted." in page and page.count("not counted yet") == 2 * figures.DAYS
+    go_on.set()
+    wait_for(lambda: "still being counted" not in client.get("/overview").text, "the counts")
+    assert "<strong>…</strong>" not in client.get("/overview").text
+
+
+def test_a_count_that_fails_is_tried_again(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, count = figures.Figures(patience=60.0), figures.count
+
+    def away(*_: Any) -> figures.Counts:
+        raise OperationalError("the database is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(figures, "count", away)
+        assert {day.counts for day in kept.days(time.time(), UTC)} == {None}
+    assert figures.count is count
+    assert sum(day.total for day in kept.days(time.time(), UTC)) == 81
 
 
 def test_a_silent_agent_is_said_to_be_silent(pages: Pages) -> None:

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from mailweir.config import Config, Web, load
 from mailweir.records import db
-from mailweir.webui import accounts
+from mailweir.webui import accounts, figures, overview
 from mailweir.webui.create_app import create_app
 from tests.browser.seed import World, sow
 
@@ -48,6 +48,7 @@ class Pages:
         content, self.world = sown(extra)
         Path(state, "mailweir.db").write_bytes(content)
         self.app = create_app(self.config)
+        overview.kept = figures.Figures(patience=60.0)  # nothing counted of another world
 
     def as_user(self, name: str) -> FlaskClient:
         """A client that has logged in."""
