@@ -10,6 +10,8 @@ import binascii
 import re
 from urllib.parse import unquote_to_bytes
 
+from mailweir import charsets
+
 _FIELD = re.compile(
     rb"^content-(type|transfer-encoding|disposition)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.I | re.M
 )
@@ -114,7 +116,5 @@ def _word(match: re.Match[str]) -> str:
 
 
 def _text(raw: bytes, charset: str) -> str:
-    try:
-        return raw.decode(charset)
-    except (LookupError, ValueError):
-        return raw.decode("utf-8", "surrogateescape")
+    text = charsets.decode(raw, charset)
+    return raw.decode("utf-8", "surrogateescape") if text is None else text

@@ -11,16 +11,16 @@ import binascii
 import quopri
 import re
 
+from mailweir import charsets
+
 LONGEST = 4096  # bytes of a field that are looked at; RFC 5322 lines end at 998
 _ENCODED = re.compile(rb"=\?([\w.:+-]{1,40})(?:\*[\w-]{1,20})?\?([BbQq])\?([^?]*)\?=")  # RFC 2047, RFC 2231
 _FOLD = re.compile(rb"\r?\n")
-# Text codecs of Python that are no charsets of mail; some of them take quadratic time.
-_NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7"})
 
 
-def text_of(value: bytes) -> str:
+def text_of(value: bytes, longest: int = LONGEST) -> str:
     """A field's value for people: unfolded, encoded words decoded; invalid bytes as surrogate escapes."""
-    value = _FOLD.sub(b"", value[:LONGEST]).strip()
+    value = _FOLD.sub(b"", value[:longest]).strip()
     if b"=?" not in value:
         return value.decode("utf-8", "surrogateescape")
     return _decode_words(value)
@@ -54,12 +54,8 @@ def _payload(encoding: bytes, text: bytes) -> bytes:
 
 
 def _decode(data: bytes, charset: str) -> str:
-    if charset and charset.replace("-", "_") not in _NO_CHARSETS:
-        try:
-            return data.decode(charset, "replace")
-        except (LookupError, ValueError):  # ValueError: a codec that does not take "replace"
-            pass
-    return data.decode("utf-8", "surrogateescape")
+    text = charsets.decode(data, charset, "replace") if charset else None
+    return data.decode("utf-8", "surrogateescape") if text is None else text
 
 
 def message_id_of(value: bytes) -> str:

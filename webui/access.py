@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, g, redirect, request, session, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from mailweir.records.models import User
@@ -36,7 +37,7 @@ def require_user() -> Response | None:
     if g.user is not None or request.endpoint in PUBLIC:
         return None
     if request.method != "GET":
-        abort(401, "You are logged out: log in and do it again.")
+        abort(401, _("You are logged out: log in and do it again."))
     back = request.full_path.rstrip("?")
     return redirect(url_for("login.log_in", next=back if back != "/" else None))
 
@@ -73,7 +74,10 @@ def needs(role: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         @functools.wraps(view)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             if not allows(g.user, role):
-                abort(403, f"This needs the role {role}; yours is {g.user.role}.")
+                abort(
+                    403,
+                    _("This needs the role %(role)s; yours is %(own)s.", role=_(role), own=_(g.user.role)),
+                )
             return view(*args, **kwargs)
 
         return checked

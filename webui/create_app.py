@@ -7,18 +7,16 @@ blueprint only has to say what is on its page.
 from __future__ import annotations
 
 import gc
-import logging
 import secrets
 from datetime import timedelta
 from pathlib import Path
 
-from flask import Flask, Response, g, jsonify, render_template, request
-from flask_wtf.csrf import CSRFError, CSRFProtect
-from werkzeug.exceptions import HTTPException
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mailweir.config import Config
-from mailweir.errors import ConfigError, InputError, MailweirError, Unavailable
+from mailweir.errors import ConfigError
 from mailweir.records import db
 from mailweir.webui import (
     access,
@@ -29,6 +27,7 @@ from mailweir.webui import (
     connection,
     content,
     delivery,
+    errors,
     headers,
     language,
     live,
@@ -48,7 +47,6 @@ from mailweir.webui import (
     text,
 )
 from mailweir.webui import session as session_page
-from mailweir.webui.text import say
 
 BLUEPRINTS = (
     start.pages,
@@ -115,8 +113,7 @@ def create_app(config: Config) -> Flask:
     app.jinja_env.globals["saved_searches"] = saved.of
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    for kind in (HTTPException, MailweirError, CSRFError):
-        app.register_error_handler(kind, show_error)
+    errors.init_app(app)
     return app
 
 
@@ -129,22 +126,6 @@ def settle(app: Flask) -> None:
         app.jinja_env.get_template(name)
     gc.collect()
     gc.freeze()
-
-
-def show_error(error: Exception) -> tuple[str | Response, int]:
-    """An error as a page that says what is wrong and what to do; the log keeps what only we may see."""
-    is_api = request.path.startswith("/api/")
-    if isinstance(error, HTTPException):
-        status, words = error.code or 500, error.description or error.name
-    else:
-        status = 400 if isinstance(error, InputError) else 503 if isinstance(error, Unavailable) else 409
-        words = error.told(say) if isinstance(error, MailweirError) and not is_api else str(error)
-    if status >= 500:
-        logging.getLogger("mailweir.web").error("%s", error)
-    if is_api:
-        return jsonify(error=words), status
-    g.setdefault("user", None)
-    return render_template("error.html", status=status, words=words), status
 
 
 def secret_key(path: Path) -> str:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from email.errors import MessageError
-from email.header import decode_header, make_header
 from time import monotonic
 from urllib.parse import quote
 
+from mailweir import charsets
 from mailweir.config import Content
 from mailweir.content import mime
 from mailweir.content.budget import Budget
 from mailweir.content.item import Item
 from mailweir.content.trouble import Corrupt, LimitExceeded, Unsupported
 from mailweir.content.walk import Hooks, Walk
+from mailweir.milter.headers import text_of
 
 SECONDS = 5.0  # for taking a message apart
 MOST_FIELDS = 500
@@ -27,7 +27,6 @@ LONGEST_FIELD = 20_000  # characters of one field that are shown
 LONGEST_TEXT = 200_000  # characters of one part's text that are shown
 MOST_PARTS = 500
 _FIELD = re.compile(r"([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)")
-_SLOW = ("idna", "punycode")  # codecs that take minutes for a long text
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _ENDS_WORD = re.compile(r"=\?[^?\s]+\?[bBqQ]\?")
 
@@ -91,13 +90,11 @@ def header(data: bytes) -> list[Field]:
 
 
 def _meaning(text: str) -> str:
-    """The text with RFC 2047 words decoded; "" when it has none or they cannot be."""
+    """The text with RFC 2047 words decoded; "" when it has none."""
     if not _ENDS_WORD.search(text):
         return ""
-    try:
-        return str(make_header(decode_header(text)))
-    except (MessageError, LookupError, ValueError):
-        return ""
+    raw = text.encode("utf-8", "surrogateescape")
+    return text_of(raw, len(raw)).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def parts(data: bytes, limits: Content) -> Parts:
@@ -133,12 +130,8 @@ def _part(item: Item) -> Part:
 
 def _decoded(data: bytes, charset: str) -> str:
     for name in (charset, "utf-8"):
-        if name.lower() in _SLOW:
-            continue
-        try:
-            return data.decode(name)
-        except (LookupError, ValueError):
-            continue
+        if (text := charsets.decode(data, name)) is not None:
+            return text
     return data.decode("cp1252", "replace")
 
 

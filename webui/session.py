@@ -53,7 +53,7 @@ def find(identifier: str) -> search.SessionView:
     """The session with this ID, if the user may see it; otherwise the page says that there is none."""
     view = search.session(ids.from_text(identifier))
     if view is None or not may_see(view, access.domains(g.user)):
-        abort(404, "There is no such session, or it is not yours to see.")
+        abort(404, _("There is no such session, or it is not yours to see."))
     return view
 
 

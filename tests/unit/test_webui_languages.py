@@ -124,3 +124,23 @@ def test_every_error_that_pages_show_can_be_extracted() -> None:
     for call in calls:
         text = ast.unparse(call.args[0])
         assert isinstance(call.args[0], ast.Constant) or text.startswith(("_(", "_LINES")), text
+
+
+def test_errors_of_the_web_itself_are_told_in_our_own_words(tmp_path: Path) -> None:
+    client = Pages(tmp_path).as_user("viewer")
+    told = {
+        "de": ("Hier ist nichts, oder Sie dürfen es nicht sehen.", "nur für Formulare", "zu lange offen"),
+        "en": ("There is nothing here, or it is not yours to see.", "for forms only", "open for too long"),
+    }
+    for language, wanted in told.items():
+        spoken = {"Accept-Language": language}
+        answers = [
+            client.get("/no/such/page", headers=spoken),
+            client.get("/logout", headers=spoken),
+            client.post("/saved", headers=spoken),
+        ]
+        assert [answer.status_code for answer in answers] == [404, 405, 400]
+        for answer, words_ in zip(answers, wanted, strict=True):
+            assert words_ in answer.text
+    refused = client.get("/system/users", headers={"Accept-Language": "de"})
+    assert "Dafür braucht man die Rolle Administrator; Ihre ist " in refused.text
