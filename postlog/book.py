@@ -313,7 +313,9 @@ class Book:
             leg.stored = True
             changes.legs.append(leg.row(self.node))
         if leg.deliveries:
-            changes.deliveries += [(row[0], identifier, *row[1:]) for row in leg.deliveries]
+            for row in leg.deliveries:
+                row[1] = identifier
+            changes.deliveries += leg.deliveries
             leg.deliveries = []
         if leg.queue == _GONE:
             self._ended.append(leg)

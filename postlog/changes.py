@@ -1,7 +1,8 @@
 """What a batch of events changes in the records, as rows ready for the database.
 
 The rows are tuples in the order of the columns named here; addresses stand in them as text, as only the
-writer knows their numbers. Plain tuples and lists, so that another process can be handed them cheaply.
+writer knows their numbers. Plain tuples and lists, so that another process can be handed them cheaply. An
+attempt's row is a list, as whose message it is of may be known last.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Changes:
     messages: list[Row] = field(default_factory=list)
     recipients: list[Row] = field(default_factory=list)
     legs: list[Row] = field(default_factory=list)
-    deliveries: list[Row] = field(default_factory=list)
+    deliveries: list[list[Any]] = field(default_factory=list)
     sessions: list[Row] = field(default_factory=list)
     rejects: list[Row] = field(default_factory=list)
     findings: list[Row] = field(default_factory=list)

@@ -176,7 +176,7 @@ class Leg:
         self.queue_id = queue_id
         self.arrival = arrival  # microseconds since 1970
         self.message = message
-        self.deliveries: list[Row] = []
+        self.deliveries: list[list[Any]] = []
 
     @property
     def carries(self) -> bool:

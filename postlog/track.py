@@ -300,10 +300,10 @@ class Tracker:
         session = self.talks.attempt(event, outcome) if self.talks.open else None
         tls = self.encrypted.of_attempt(event) if self.encrypted.outgoing else ""
         host, ip, port = self._relays[relay]
-        leg.deliveries.append((
-            book.next_of(int(time * 1000)), leg.id, address, elsewhere, outcome, dsn, service, host, ip, port,
-            delay, delays, reply, session, tls,
-        ))  # fmt: skip
+        leg.deliveries.append([
+            book.next_of(int(time * 1000)), None, leg.id, address, elsewhere, outcome, dsn, service, host, ip,
+            port, delay, delays, reply, session, tls,
+        ])  # fmt: skip
         if outcome == _DEFERRED and leg.queue != _GONE:
             leg.queue = _DEFERRED_QUEUE
         if leg.kind in _ABOUT or leg.probe:

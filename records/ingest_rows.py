@@ -32,7 +32,7 @@ class Writer:
         cursor.execute(self._dialect(sql), values)
         return cursor
 
-    def execute_many(self, sql: str, rows: Sequence[Row]) -> None:
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement for each row."""
         if rows:
             self._database.connection().cursor().executemany(self._dialect(sql), rows)
@@ -58,10 +58,11 @@ class Writer:
             (row[0], numbers[row[1]], *row[2:]) for row in changes.recipients
         ])  # fmt: skip
         self._insert("leg", columns.LEG, changes.legs)
-        self._insert("delivery", columns.DELIVERY, [
-            (*row[:3], numbers[row[3]], None if row[4] is None else numbers[row[4]], *row[5:])
-            for row in changes.deliveries
-        ])  # fmt: skip
+        for attempt in changes.deliveries:
+            attempt[3] = numbers[attempt[3]]
+            if attempt[4] is not None:
+                attempt[4] = numbers[attempt[4]]
+        self._insert("delivery", columns.DELIVERY, changes.deliveries)
         self._insert("session", columns.SESSION, changes.sessions)
         self._insert("reject", columns.REJECT, [
             (*row[:8], *(None if text is None else numbers[text] for text in row[8:10]), *row[10:])
@@ -78,7 +79,7 @@ class Writer:
         self._update("leg", columns.LEG_SET, ("id",), changes.changed_legs)
         self._update("session", columns.SESSION_SET, ("id",), changes.changed_sessions)
 
-    def _insert(self, table: str, names: tuple[str, ...], rows: Sequence[Row]) -> None:
+    def _insert(self, table: str, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
         if self.is_sqlite or len(rows) < COPY_FROM:
             self.execute_many(_insert_sql(table, names), rows)
             return
@@ -109,10 +110,10 @@ def _addresses(changes: Changes) -> set[str]:
     """Every address that the rows name."""
     found = {row[3] for row in changes.messages}
     found.update([row[1] for row in changes.recipients])
-    for row in changes.deliveries:
-        found.add(row[3])
-        if row[4] is not None:
-            found.add(row[4])
+    for attempt in changes.deliveries:
+        found.add(attempt[3])
+        if attempt[4] is not None:
+            found.add(attempt[4])
     for row in changes.rejects:
         found.update(text for text in row[8:10] if text is not None)
     found.update(row[0] for row in changes.changed_messages)
