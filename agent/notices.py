@@ -117,6 +117,8 @@ class Outbox:
     def _is_due(self, row: Notice, now: float, listed: float) -> bool:
         if listed < self._attempted.get(row.id, self._began) + _PATIENCE:
             return False
+        if not row.error:  # interrupted, and so not refused
+            return True
         waited = sum(min(_FIRST_PAUSE * 2.0**count, _LONGEST_PAUSE) for count in range(row.attempts))
         return now >= row.created + waited
 

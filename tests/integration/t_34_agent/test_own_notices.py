@@ -68,7 +68,7 @@ def test_killed_after_postfix_took_it_it_is_not_sent_again(house: House) -> None
     die(house, house.agent(), notice_mail, "submit", killed_after)
     assert (Notice.get().attempts, Notice.get().sent) == (1, None)
     offset = 0.0
-    agent = house.agent(clock=lambda: time.time() + offset)
+    agent = house.agent(clock=lambda: time.time() + offset, monotonic=lambda: time.monotonic() + offset)
     turn_until(agent, lambda: Message.select().exists(), "the log's account")
     agent.turn()
     assert not sent(), "not so soon: the log may lag"
@@ -92,7 +92,7 @@ def test_a_lost_answer_and_a_log_that_says_nothing_yet_send_no_second_one(house:
         raise Unavailable("no answer")
 
     offset = 0.0
-    agent = house.agent(clock=lambda: time.time() + offset)
+    agent = house.agent(clock=lambda: time.time() + offset, monotonic=lambda: time.monotonic() + offset)
     with stopped(house, "qmgr"):
         with house.patch.context() as patch:
             patch.setattr(notice_mail, "submit", answer_lost)
@@ -132,7 +132,7 @@ def test_killed_before_postfix_took_it_it_is_sent_again(house: House) -> None:
     log = house.stack.postfix.log
     wait_for(lambda: b"message-id=<mailweir-" in log.read_bytes(), "Postfix to log its Message-ID")
     offset = 0.0
-    agent = house.agent(clock=lambda: time.time() + offset)
+    agent = house.agent(clock=lambda: time.time() + offset, monotonic=lambda: time.monotonic() + offset)
     offset = 11.0
     turn_until(agent, sent, "it to be sent")
     turn_until(agent, lambda: subjects(house), "its arrival")
