@@ -15,14 +15,17 @@ from typing import Any
 from flask import g
 
 from mailweir.agent.bulk import request_matching
-from mailweir.agent.request import ACTS
+from mailweir.agent.request import ACTS, UNLOCK
 from mailweir.agent.request import request as request_act
+from mailweir.agent.unlock import ask
+from mailweir.config import Config
 from mailweir.errors import InputError, MailweirError
 from mailweir.records import ids, search
 from mailweir.records.models import Address, Command, User
 from mailweir.records.words import PENDING, CommandState
 from mailweir.webui import access
 
+NAMED = ACTS | {"unlock": UNLOCK}
 KEY = re.compile(r"[0-9a-f]{32}")
 MAX_ITEMS = 500  # in one go
 MOST = 20_000  # messages of one act on all that match
@@ -64,7 +67,7 @@ class Result:
     @property
     def name(self) -> str:
         """The action's name on the pages."""
-        return ACTS[self.action].name if self.action in ACTS else self.action
+        return NAMED[self.action].name if self.action in NAMED else self.action
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -98,6 +101,31 @@ def carry_out(
                     user=user.name,
                     ip=ip,
                     reason=reason,
+                    key=f"{key}.{number}",
+                    clock=time.time,
+                )
+                number += 1
+        except MailweirError as error:
+            refused.append((item, error))
+    return refused
+
+
+def unlock(
+    items: Sequence[Item], password: str, key: str, config: Config, *, user: User, ip: str
+) -> list[tuple[Item, MailweirError]]:
+    """The same for a password that is tried on each item."""
+    refused: list[tuple[Item, MailweirError]] = []
+    number = 0
+    for item in items:
+        try:
+            for target in targets(item, access.domains(user)):
+                ask(
+                    config,
+                    message_id=target.message_id,
+                    address=target.address,
+                    password=password,
+                    user=user.name,
+                    ip=ip,
                     key=f"{key}.{number}",
                     clock=time.time,
                 )

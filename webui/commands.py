@@ -9,7 +9,7 @@ from flask import Blueprint, abort, current_app, flash, g, redirect, render_temp
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from mailweir.agent.request import ACTS
+from mailweir.agent.request import ACTS, UNLOCK
 from mailweir.errors import InputError
 from mailweir.records import ids
 from mailweir.records.words import Status
@@ -19,6 +19,7 @@ from mailweir.webui.text import say
 pages = Blueprint("commands", __name__)
 
 CONFIRMED = {"force", "delete", "return"}  # these ask once more on a page of their own
+MOST_UNLOCKED = 20  # messages that are scanned with one password
 MOST_SAID = 20  # of a large act, refusals that are told one by one
 
 
@@ -29,9 +30,9 @@ def act() -> str | Response:
     form = request.form
     action, key = form.get("action", ""), form.get("key", "")
     back = access.local_path(form.get("next"), url_for("quarantine.list_"))
-    if action not in ACTS or not acts.KEY.fullmatch(key):
+    if action not in acts.NAMED or not acts.KEY.fullmatch(key):
         abort(400, _("This form is not complete: go back, load the page again and repeat."))
-    if "all" in form:
+    if "all" in form and action != "unlock":
         return act_on_all(action, key, back)
     items = [acts.Item.parse(value) for value in dict.fromkeys(form.getlist("item"))]
     if not items:
@@ -39,6 +40,8 @@ def act() -> str | Response:
         return redirect(back)
     if len(items) > acts.MAX_ITEMS:
         raise InputError("at most %(max_items)s can be selected at once", max_items=acts.MAX_ITEMS)
+    if action == "unlock":
+        return unlock(items, key, back)
     reason = form.get("reason", "").strip()
     confirmed = "confirmed" in form
     missing = ACTS[action].needs_reason and not reason
@@ -60,6 +63,31 @@ def act() -> str | Response:
         for entry in known.allow_in_future(form.getlist("allow"), items, ip=ip):
             flash(_("Added to the list: %(entry)s", entry=entry), "good")
     acts.wait(key, current_app.config["MAILWEIR"].web.act_wait)
+    return redirect(_with_key(back, key))
+
+
+def unlock(items: list[acts.Item], key: str, back: str) -> str | Response:
+    """Ask for the password, then have it tried on what was selected; it stands in no address and no log."""
+    if len(items) > MOST_UNLOCKED:
+        raise InputError("a password is tried on at most %(most)s messages at once", most=MOST_UNLOCKED)
+    config = current_app.config["MAILWEIR"]
+    password = request.form.get("password", "")
+    if not password:
+        wrong = "confirmed" in request.form
+        return render_template(
+            "commands/confirm.html",
+            action="unlock",
+            act=UNLOCK,
+            wrong=wrong,
+            items=items,
+            facts=[],
+            key=key,
+            back=back,
+        )
+    ip = request.remote_addr or ""
+    for item, why in acts.unlock(items, password, key, config, user=g.user, ip=ip):
+        flash(f"{ids.to_text(item.message_id)}: {why.told(say)}", "error")
+    acts.wait(key, config.web.act_wait)
     return redirect(_with_key(back, key))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailweir.agent.request import ACTS
+from mailweir.agent.request import ACTS, UNLOCK
 from mailweir.policies.fields import LABELS
 from mailweir.policies.trace import TEXTS
 from mailweir.policies.verdict import Action
@@ -33,7 +33,7 @@ def spoken() -> Sequence[str]:
     """All of them, for the catalogue and its test."""
     found = [word for kind in ENUMERATIONS for word in kind.words()]
     found += [label for labels in LABELS.values() for label in labels.values()]
-    found += [text for act in ACTS.values() for text in (act.name, act.meaning)]
+    found += [text for act in (*ACTS.values(), UNLOCK) for text in (act.name, act.meaning)]
     found += [action.value for action in Action]
     found += [*TRUST.values(), *NOTES, *reasons.texts(), *TEXTS, *results.TEXTS]
     found += [*accounts.ROLES, *TIMELINE, *LINES, "recipient", "sender", "yes", "no"]

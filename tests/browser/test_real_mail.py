@@ -55,10 +55,21 @@ def test_stalled_mail_is_forced_unlocked_and_deleted(stack: Stack, browser: Brow
     expect(page.locator("#acted")).to_contain_text("Delete done", timeout=20_000)
 
     page.goto("/quarantine")
+    page.locator("tbody tr", has_text="to unlock").get_by_role("checkbox").check()
+    page.get_by_role("button", name="Unlock").click()
+    page.get_by_label("Password of the encrypted file").fill("wr0ng")
+    page.get_by_role("button", name="Unlock").click()
+    expect(page.locator("#acted")).to_contain_text("Unlock failed", timeout=20_000)
     page.locator("tbody tr", has_text="to unlock").locator("a.id").click()
-    page.get_by_label("Password of the encrypted file").fill(files.PASSWORD)
+    page.get_by_label("Password of the encrypted file").fill("wr0ng, too")
     page.get_by_role("button", name="Unlock and scan").click()
-    expect(page.locator(".note").first).to_contain_text("Unlock done", timeout=20_000)
+    expect(page.locator(".note").first).to_contain_text("Unlock failed", timeout=20_000)
+    page.goto("/quarantine")
+    page.locator("tbody tr", has_text="to unlock").get_by_role("checkbox").check()
+    page.get_by_role("button", name="Unlock").click()
+    page.get_by_label("Password of the encrypted file").fill(files.PASSWORD)
+    page.get_by_role("button", name="Unlock").click()
+    expect(page.locator("#acted")).to_contain_text("Unlock done", timeout=20_000)
     desk.shot("real-unlocked")
 
     wanted = {"Figures to force", "Figures to unlock", "Plain words"}

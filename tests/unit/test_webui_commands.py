@@ -1,15 +1,17 @@
 """Acts through the pages: what is asked for, once, by whom and why, and never on mail that is not theirs."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from mailweir.agent.entrusted import Entrusted
 from mailweir.config import Web
-from mailweir.records import ids
-from mailweir.records.models import Address, Command, User
+from mailweir.records import ids, search
+from mailweir.records.models import Address, Command, Node, Sealed, User
 from mailweir.records.words import CommandState
 from tests.unit.webui_client import Pages, hidden
 
@@ -163,6 +165,39 @@ def test_a_password_goes_to_the_agent_and_is_kept_nowhere(pages: Pages) -> None:
     assert "Unlock and scan" not in viewer.get(path).text
     fields = hidden(viewer.get("/mail-in").text) | {"password": "x"}
     assert viewer.post(path + "/unlock", data=fields).status_code == 403
+
+
+def test_the_quarantine_tries_one_password_on_what_is_selected(pages: Pages) -> None:
+    Entrusted(pages.config)  # an agent that has published its key …
+    Node.update(seen=time.time()).execute()  # … and lives
+    client = pages.as_user("operator")
+    stalled = [ids.to_text(row.id) for row in search.quarantine(search.Filter())]
+    assert len(stalled) == 2
+    page = act(client, "unlock", *stalled).text
+    assert "Unlock 2 messages?" in page and 'type="password"' in page and asked() == []
+    fields = hidden(page) | {"item": stalled}
+    assert "Give the password." in client.post("/act", data=fields | {"password": ""}).text and asked() == []
+    for _ in range(2):  # a double click
+        answer = client.post("/act", data=fields | {"password": "hunter2hunter2"})
+    assert "acted=" in answer.location and "hunter2" not in answer.location
+    assert asked() == [("unlock", None, "operator", "")] * 2 and Sealed.select().count() == 2
+    assert client.get(answer.location).text.count("Unlock requested") == 2
+    kept = Path(pages.config.state_dir, "mailweir.db")
+    assert all(b"hunter2" not in one.read_bytes() for one in kept.parent.glob("mailweir.db*"))
+    many = hidden(page) | {"item": [f"{stalled[0]} {number}@example.com" for number in range(21)]}
+    assert "at most 20 messages" in client.post("/act", data=many | {"password": "x"}).text
+
+
+def test_a_password_is_tried_for_a_limited_users_own_recipients_only(pages: Pages) -> None:
+    Entrusted(pages.config)
+    Node.update(seen=time.time()).execute()
+    User.update(domains="example.org").where(User.name == "operator").execute()
+    client = pages.as_user("operator")
+    fields = hidden(client.get("/profile").text) | {"key": "0" * 32, "action": "unlock", "password": "x"}
+    answer = client.post(
+        "/act", data=fields | {"item": ids.to_text(pages.world.stalled)}, follow_redirects=True
+    )
+    assert "there is nothing of it to act on" in answer.text and asked() == []
 
 
 @pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1"), (1, "203.0.113.9"), (2, "198.51.100.7")])
