@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,46 +89,51 @@ def carry_out(
     action: str, items: Sequence[Item], reason: str, key: str, *, user: User, ip: str
 ) -> list[tuple[Item, MailweirError]]:
     """Ask the agent for each item; returns those that cannot be asked for, and why, instead of stopping."""
-    refused: list[tuple[Item, MailweirError]] = []
-    number = 0
-    for item in items:
-        try:
-            for target in targets(item, access.domains(user)):
-                request_act(
-                    action=action,
-                    message_id=target.message_id,
-                    address=target.address,
-                    user=user.name,
-                    ip=ip,
-                    reason=reason,
-                    key=f"{key}.{number}",
-                    clock=time.time,
-                )
-                number += 1
-        except MailweirError as error:
-            refused.append((item, error))
-    return refused
+
+    def ask_for(target: Item, key: str) -> None:
+        request_act(
+            action=action,
+            message_id=target.message_id,
+            address=target.address,
+            user=user.name,
+            ip=ip,
+            reason=reason,
+            key=key,
+            clock=time.time,
+        )
+
+    return _each(items, key, user, ask_for)
 
 
 def unlock(
     items: Sequence[Item], password: str, key: str, config: Config, *, user: User, ip: str
 ) -> list[tuple[Item, MailweirError]]:
     """The same for a password that is tried on each item."""
+
+    def ask_for(target: Item, key: str) -> None:
+        ask(
+            config,
+            message_id=target.message_id,
+            address=target.address,
+            password=password,
+            user=user.name,
+            ip=ip,
+            key=key,
+            clock=time.time,
+        )
+
+    return _each(items, key, user, ask_for)
+
+
+def _each(
+    items: Sequence[Item], key: str, user: User, ask_for: Callable[[Item, str], None]
+) -> list[tuple[Item, MailweirError]]:
     refused: list[tuple[Item, MailweirError]] = []
     number = 0
     for item in items:
         try:
             for target in targets(item, access.domains(user)):
-                ask(
-                    config,
-                    message_id=target.message_id,
-                    address=target.address,
-                    password=password,
-                    user=user.name,
-                    ip=ip,
-                    key=f"{key}.{number}",
-                    clock=time.time,
-                )
+                ask_for(target, f"{key}.{number}")
                 number += 1
         except MailweirError as error:
             refused.append((item, error))
