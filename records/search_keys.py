@@ -132,7 +132,7 @@ def find(sought: Sought, ways: Sequence[Way], *, low: int, high: int, need: int,
 
 def _find(search: _Search, ways: Sequence[Way]) -> None:
     ways = sorted(ways, key=lambda way: way.costly)
-    search.at_once(ways, VERY_FEW)
+    search.at_once([way for way in ways if not way.costly], VERY_FEW)
     if search.full():
         return
     ids = f"FROM {search.sought.table}"

@@ -184,23 +184,28 @@ def _by_recipient(addresses: Addresses) -> list[Way]:
     return by_addresses(addresses, "recipient", "address_id", "message_id")
 
 
-def by_addresses(addresses: Addresses, table: str, column: str, key: str) -> list[Way]:
-    """By the rows that name the addresses."""
+def by_addresses(addresses: Addresses, table: str, column: str, key: str, also: str = "") -> list[Way]:
+    """By the rows `t` that name the addresses; also: what else they must meet."""
     listed = addresses.rows_of(table, column, key)
     if listed is None:
         return []
     return [
         Way(
-            lambda low, high: listed + Sql(f"AND t.{key} >= ? AND t.{key} < ?", (low, high)),
+            lambda low, high: listed + Sql(f"AND t.{key} >= ? AND t.{key} < ? {also}", (low, high)),
             costly=addresses.numbers is None or len(addresses.numbers) > FEW_ADDRESSES,
         )
     ]
 
 
 def _by_domains(domains: Sequence[str], budget: Budget) -> list[Way]:
-    """By all addresses of the domains."""
+    """By the domains' addresses, where they are the local party; costly, as each is looked up for that."""
     known = [resolve("@" + domain, budget) for domain in domains]
-    return [union([way for each in known for way in (*_by_sender(each), *_by_recipient(each))])]
+    leaves = "AND EXISTS (SELECT 1 FROM recipient o WHERE o.message_id = t.id AND o.direction <> 1)"
+    ways = []
+    for each in known:
+        ways += by_addresses(each, "message", "sender_id", "id", leaves)
+        ways += by_addresses(each, "recipient", "address_id", "message_id", "AND t.direction <> 2")
+    return [replace(union(ways), costly=True)]
 
 
 def _by_text(kind: Kind, part: str) -> list[Way]:
