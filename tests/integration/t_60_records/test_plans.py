@@ -125,7 +125,10 @@ def test_no_figure_reads_a_whole_table(connection: sqlite3.Connection, limits: t
         assert plans(connection, work) == []
 
 
-def test_a_domain_without_mail_is_found_out_by_its_addresses(filled: sqlite3.Connection) -> None:
+def test_a_domain_without_mail_is_found_out_by_its_addresses(
+    filled: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_keys, "PROBE", 5)  # there are few messages here
     filled.executemany(
         "INSERT INTO address (address, folded, domain_reversed) VALUES (?, ?, 'elpmaxe.enon')",
         [(f"{n}@none.example", f"{n}@none.example") for n in range(3 * search_addresses.MOST)],
