@@ -28,6 +28,7 @@ from mailweir.webui import access
 NAMED = ACTS | {"unlock": UNLOCK}
 KEY = re.compile(r"[0-9a-f]{32}")
 MAX_ITEMS = 500  # in one go
+MOST_UNLOCKED = 20  # messages that are scanned with one password
 MOST = 20_000  # messages of one act on all that match
 PENDING_WORDS = frozenset(status.word for status in PENDING)
 SHORT_WAIT = 0.05  # seconds between two looks at whether the agent is done
@@ -108,7 +109,9 @@ def carry_out(
 def unlock(
     items: Sequence[Item], password: str, key: str, config: Config, *, user: User, ip: str
 ) -> list[tuple[Item, MailweirError]]:
-    """The same for a password that is tried on each item."""
+    """The same for a password that is tried on each item. Raises InputError when these are too many."""
+    if len(items) > MOST_UNLOCKED:
+        raise InputError("a password is tried on at most %(most)s messages at once", most=MOST_UNLOCKED)
 
     def ask_for(target: Item, key: str) -> None:
         ask(

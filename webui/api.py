@@ -9,7 +9,6 @@ from typing import Any
 from flask import Blueprint, Response, abort, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from mailweir.agent.request import ACTS
 from mailweir.errors import InputError, MailweirError
 from mailweir.records import groups, ids, search
 from mailweir.records.models import ApiToken, User
@@ -139,14 +138,22 @@ def act() -> tuple[Response, int]:
     if not isinstance(body, dict):
         raise InputError("the body must be a JSON object")
     action, reason, key = body.get("action"), body.get("reason", ""), body.get("key") or acts.new_key()
-    if action not in ACTS or not isinstance(action, str):
-        raise InputError(f"action must be one of {', '.join(ACTS)}")
+    if not isinstance(action, str) or action not in acts.NAMED:
+        raise InputError(f"action must be one of {', '.join(acts.NAMED)}")
     if not isinstance(reason, str) or not isinstance(key, str) or not acts.KEY.fullmatch(key):
         raise InputError("reason must be a string, key 32 hexadecimal digits in lower case")
-    if ACTS[action].needs_reason and not reason.strip():
+    if acts.NAMED[action].needs_reason and not reason.strip():
         raise InputError(f"{action} needs a reason")
     items = [item(given) for given in _list(body.get("items"))]
-    refused = acts.carry_out(action, items, reason, key, user=g.user, ip=request.remote_addr or "")
+    ip = request.remote_addr or ""
+    if action == "unlock":
+        password = body.get("password")
+        if not isinstance(password, str) or not password:
+            raise InputError("unlock needs a password")
+        config = current_app.config["MAILWEIR"]
+        refused = acts.unlock(items, password, key, config, user=g.user, ip=ip)
+    else:
+        refused = acts.carry_out(action, items, reason, key, user=g.user, ip=ip)
     errors = [{"mail_in_id": ids.to_text(one.message_id), "error": str(why)} for one, why in refused]
     return jsonify(key=key, acts=[one.as_dict() for one in acts.results(key)], errors=errors), 202
 

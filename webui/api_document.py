@@ -7,7 +7,7 @@ import types
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mailweir import __version__
-from mailweir.agent.request import ACTS, READS
+from mailweir.agent.request import READS
 from mailweir.records import groups, search
 from mailweir.records.filters import FIELDS, REJECTED_FIELDS
 from mailweir.webui import acts
@@ -175,8 +175,9 @@ def _request_schema() -> dict[str, Any]:
         "type": "object",
         "required": ["action", "items"],
         "properties": {
-            "action": {"type": "string", "enum": list(ACTS)},
+            "action": {"type": "string", "enum": list(acts.NAMED)},
             "reason": {"type": "string", "description": "force needs one"},
+            "password": {"type": "string", "description": "unlock needs one, which is tried on each item"},
             "key": {
                 "type": "string",
                 "pattern": "^[0-9a-f]{32}$",

@@ -19,7 +19,6 @@ from mailweir.webui.text import say
 pages = Blueprint("commands", __name__)
 
 CONFIRMED = {"force", "delete", "return"}  # these ask once more on a page of their own
-MOST_UNLOCKED = 20  # messages that are scanned with one password
 MOST_SAID = 20  # of a large act, refusals that are told one by one
 
 
@@ -68,8 +67,6 @@ def act() -> str | Response:
 
 def unlock(items: list[acts.Item], key: str, back: str) -> str | Response:
     """Ask for the password, then have it tried on what was selected; it stands in no address and no log."""
-    if len(items) > MOST_UNLOCKED:
-        raise InputError("a password is tried on at most %(most)s messages at once", most=MOST_UNLOCKED)
     config = current_app.config["MAILWEIR"]
     password = request.form.get("password", "")
     if not password:

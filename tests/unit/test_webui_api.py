@@ -9,9 +9,10 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
+from mailweir.agent.entrusted import Entrusted
 from mailweir.config import Web
 from mailweir.records import db, ids
-from mailweir.records.models import ApiToken, Command, User
+from mailweir.records.models import ApiToken, Command, Node, User
 from mailweir.webui import profile
 from tests.unit.webui_client import Pages
 
@@ -88,6 +89,21 @@ def test_a_message_with_its_session(pages: Pages, client: FlaskClient) -> None:
     assert "> RCPT TO:<nobody@customer.example>" in lines
 
 
+def test_a_password_is_tried_as_on_the_pages(pages: Pages, client: FlaskClient) -> None:
+    Entrusted(pages.config)
+    Node.update(seen=time.time()).execute()
+    body = {"action": "unlock", "key": "b" * 32, "items": [{"mail_in_id": ids.to_text(pages.world.stalled)}]}
+    for password, status in ((None, 400), ("", 400), (["x"], 400), ("hunter2", 202)):
+        answer = client.post("/api/v1/acts", json=body | {"password": password}, headers=bearer("operator"))
+        assert answer.status_code == status
+    (act,) = answer.get_json()["acts"]
+    assert (act["action"], act["state"], answer.get_json()["errors"]) == ("unlock", "requested", [])
+    assert "hunter2" not in answer.text
+    body["items"] = body["items"] * 21
+    answer = client.post("/api/v1/acts", json=body | {"password": "x"}, headers=bearer("operator"))
+    assert "at most 20 messages" in answer.get_json()["error"]
+
+
 def test_acts_need_the_role_a_reason_and_act_once(pages: Pages, client: FlaskClient) -> None:
     body = {
         "action": "force",
@@ -103,7 +119,9 @@ def test_acts_need_the_role_a_reason_and_act_once(pages: Pages, client: FlaskCli
         assert [(act["recipient"], act["state"]) for act in answer.get_json()["acts"]] == [
             ("bob@example.com", "requested")
         ]
-    assert [(row.by_user, row.reason) for row in Command.select()] == [("operator", "known")]
+    assert [(row.by_user, row.reason) for row in Command.select().where(Command.action == "force")] == [
+        ("operator", "known")
+    ]
     assert len(client.get(f"/api/v1/acts/{'a' * 32}", headers=bearer("viewer")).get_json()["acts"]) == 1
 
 
