@@ -45,7 +45,7 @@ def _utf8(text: bytes) -> bytes:
 
 def look(walk: Walk, item: Item) -> None:
     """Open the archive. Raises Corrupt for a damaged one, after what could be seen was reported."""
-    if item.cuts and item.data[:4] == SPANNED:
+    if item.cuts:
         item = zip_volumes.merged(item)
     try:
         directory = read(item.data)
