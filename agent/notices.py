@@ -110,7 +110,6 @@ class Outbox:
                 self._settle(row, given_up, str(error))
                 raise
             self._settle(row, now, "")
-            self._attempted.pop(row.id, None)
             sent += 1
         return sent
 
@@ -124,6 +123,8 @@ class Outbox:
 
     def _settle(self, row: Notice, sent: float | None, error: str) -> None:
         Notice.update(sent=sent, error=error).where(Notice.id == row.id).execute()
+        if sent is not None:
+            self._attempted.pop(row.id, None)
 
     def _row(
         self,

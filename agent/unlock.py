@@ -86,9 +86,9 @@ def ask(
     database: Database = models.database.obj
     with database.atomic():
         audit.one_at_a_time(database)  # so that those that ask at the same instant are counted
-        known = Command.select().where(Command.key.startswith(f"{key}:"), Command.message_id == message_id)
-        if key and (asked := [command.id for command in known]):
-            return asked
+        asked = Command.select().where(Command.key.startswith(f"{key}:"), Command.message_id == message_id)
+        if key and asked.exists():
+            return [command.id for command in asked]
         check_attempts(config, message_id, clock())
         commands = request(
             action="unlock",

@@ -23,21 +23,17 @@ def look(walk: Walk, item: Item) -> None:
         raise Corrupt("its headers are damaged")
     walk.budget.announce(summary.files, summary.size)
     walk.budget.ratio(len(item.data), summary.size)
-    five = item.data[:8] == rar_headers.RAR5
+    format_ = "rar5" if item.data[:8] == rar_headers.RAR5 else "rar"
     if not summary.complete:
         with contextlib.suppress(Corrupt, Unsupported):  # what comes before the damage
-            _members(walk, item, five=five)
+            archives.members(walk, item, format_)
         raise Corrupt("cut off")
     try:
         # Volumes one after the other are to libarchive one archive, but for its end.
-        _members(walk, item, five=five, enough=summary.files if item.cuts else None)
+        archives.members(walk, item, format_, enough=summary.files if item.cuts else None)
     except Unsupported:
         rar_tool.members(walk, item)
     except Corrupt:
         if not summary.old:
             raise
         rar_tool.members(walk, item)
-
-
-def _members(walk: Walk, item: Item, *, five: bool, enough: int | None = None) -> None:
-    archives.members(walk, item, "rar5" if five else "rar", enough=enough)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import codecs
 
-_REFUSED = frozenset(
-    {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7", "mbcs"}
-)
+_REFUSED = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"})
 
 
 def decode(data: bytes, charset: str, errors: str = "strict") -> str | None:

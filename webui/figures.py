@@ -38,10 +38,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Day:
-    """One day's counts; None: not counted yet."""
+    """One day's counts; None: not counted yet. is_new: they are not being counted again just now."""
 
     date: datetime
     counts: Counts | None
+    is_new: bool
 
     def of(self, *statuses: Status) -> int:
         """Recipients with one of these statuses, whatever the direction."""
@@ -75,7 +76,7 @@ class Figures:
     def days(self, now: float, zone: tzinfo, domains: Domains = ()) -> list[Day]:
         """The last DAYS days, today last; with domains only what a user limited to these may see.
 
-        What is out of date is counted again meanwhile, and shown as it was if that takes long.
+        What is out of date is counted again; if that takes long, it is as it was, and says so.
         """
         today = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
         dates = [today - timedelta(days=age) for age in range(DAYS)]
@@ -90,8 +91,10 @@ class Figures:
                 self._wanted |= dict.fromkeys(due)
                 self._begin()
                 self._counted.wait_for(lambda: self._wanted.keys().isdisjoint(due), self._patience)
-            counts = [self._kept[span][1] if span in self._kept else None for span in spans]
-        return [Day(*day) for day in zip(dates, counts, strict=True)][::-1]
+            return [
+                Day(date, self._kept[span][1] if span in self._kept else None, span not in self._wanted)
+                for date, span in zip(dates, spans, strict=True)
+            ][::-1]
 
     def _is_good(self, span: Span, age: int) -> bool:
         good = next(seconds for days, seconds in FRESH if age < days)

@@ -162,6 +162,26 @@ def test_the_overview_waits_for_no_count(pages: Pages, monkeypatch: pytest.Monke
     assert "<strong>…</strong>" not in client.get("/overview").text
 
 
+def test_what_is_out_of_date_is_said_to_be(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, go_on, count, clock = pages.as_user("operator"), threading.Event(), figures.count, [0.0]
+    kept = figures.Figures(lambda: clock[0], patience=60.0)
+    monkeypatch.setattr(overview, "kept", kept)
+    assert "still being counted" not in client.get("/overview").text
+
+    def slow(*span: Any) -> figures.Counts:
+        assert go_on.wait(60)
+        return count(*span)
+
+    monkeypatch.setattr(figures, "count", slow)
+    kept._patience = 0.01
+    clock[0] += 11.0  # today's are good for ten seconds, other days' for longer
+    page = client.get("/overview").text
+    assert "still being counted" in page and "not counted yet" not in page
+    assert [day.is_new for day in kept.days(time.time(), UTC)] == [*[True] * 29, False]
+    go_on.set()
+    wait_for(lambda: "still being counted" not in client.get("/overview").text, "the counts")
+
+
 def test_a_count_that_fails_is_tried_again(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
     kept, count = figures.Figures(patience=60.0), figures.count
 
