@@ -51,7 +51,8 @@ need_venv() {
     venv=$checkout/.venv
     exec 9>"$checkout/.venv.lock"
     flock 9
-    wanted=$(cat "$checkout/setup.cfg" "$checkout/pyproject.toml" | cksum)
+    # The sources, too, as setup.py compiles some.
+    wanted=$(cd "$checkout" && cat setup.cfg setup.py pyproject.toml postlog/*.py records/ids.py | cksum)
     stamp=$venv/mailweir-$1
     if ! venv_fits; then
         python=$(python_found)

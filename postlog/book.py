@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Protocol
-from weakref import WeakValueDictionary
 
 from mailweir.postlog import queue_id as queue_ids
 from mailweir.postlog.changes import Changes
@@ -17,6 +16,7 @@ from mailweir.records.words import LegKind, Queue, Source, Status
 
 _GONE = Queue.GONE.value
 MOST_LEGS = 8_192  # queue files cached although the database knows them
+SPARE_MESSAGES = 1_024  # remembered beyond those of the queue files cached
 MOST_RECEIVING = 4_096  # queue files begun but not yet accepted; the oldest are let go
 RECEIVING_FOR = 3_600.0  # seconds after which one that never came to an end is let go
 SECOND = queue_ids.SECOND
@@ -72,7 +72,7 @@ class Book:
         self._second = 0
         self._ids = IdSource(node, slot)
         self.next_of: Callable[[int], int] = self._careful  # an ID for a moment in milliseconds
-        self._messages: WeakValueDictionary[int, Message] = WeakValueDictionary()
+        self._messages: dict[int, Message] = {}  # of the legs in the book
         self._dirty: list[Leg] = []
         self._ended: list[Leg] = []
         self._ended_before: list[Leg] = []
@@ -344,6 +344,8 @@ class Book:
             if leg.queue == _GONE and not leg.dirty:
                 if legs.get(leg.queue_id) is leg:
                     del legs[leg.queue_id]
+                    if not leg.message.shared:
+                        self._messages.pop(leg.message.id, None)
                 if leg.arrival > horizon:
                     horizon = leg.arrival
         self._ended_before, self._ended, self._horizon = self._ended, [], horizon
@@ -359,6 +361,8 @@ class Book:
             for leg in list(self.legs.values())[: MOST_LEGS // 4]:
                 if leg.stored and not leg.dirty:
                     self._drop(leg)
+        if len(self._messages) > len(legs) + SPARE_MESSAGES:
+            self._messages = {leg.message.id: leg.message for leg in legs.values()}
 
     def _drop(self, leg: Leg) -> None:
         """Take a leg that the database knows out of the book; find() brings it back when it is needed."""

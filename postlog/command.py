@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import click
 
@@ -57,7 +58,7 @@ def import_log(
                     progress,
                 )
     database.close()
-    _summary(sources, fresh, importer.added, vars(importer.counts), as_json)
+    _summary(sources, fresh, importer.added, asdict(importer.counts), as_json)
 
 
 @contextmanager

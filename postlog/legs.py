@@ -11,6 +11,7 @@ from typing import Any
 from mailweir.postlog.changes import UNKNOWN_ADDRESS, Row
 from mailweir.records.words import Direction, LegKind, Queue, Source, Status
 
+_LOG, _FIRST, _INCOMING = Source.LOG.value, LegKind.FIRST.value, Queue.INCOMING.value
 MOST_KEYS = 20_000
 LONGEST_KEY = 1_000  # bytes of what is indexed; PostgreSQL takes no more than 2,700
 PENDING = frozenset({Status.FILTERING, Status.STALLED, Status.QUEUED, Status.DEFERRED})
@@ -51,7 +52,10 @@ class Recipient:
     """One envelope recipient of a message."""
 
     # Class attributes as defaults: most messages never need most of them, and making one must be quick.
-    verdict = trace = dsn = reply = ""
+    verdict: str = ""
+    trace: str = ""
+    dsn: str = ""
+    reply: str = ""
     attempts = 0
     finals: dict[str, int] | None = None  # status by final address, when an alias led to several
     stored = False
@@ -96,17 +100,25 @@ class Recipient:
 class Message:
     """One message; several queue files may carry it."""
 
-    source: int = Source.LOG.value
     sender: str | None = None
     size = 0
-    subject = message_id = client_ip = client_name = helo = tls = ""
-    auth_user = authres = verdict = reply = ""
+    subject: str = ""
+    message_id: str = ""
+    client_ip: str = ""
+    client_name: str = ""
+    helo: str = ""
+    tls: str = ""
+    auth_user: str = ""
+    authres: str = ""
+    verdict: str = ""
+    reply: str = ""
     shared = False  # more than one queue file has carried it
     stored = False
     dirty = True
 
     def __init__(self, identifier: int) -> None:
         self.id = identifier
+        self.source: int = _LOG
         self.recipients: dict[str, Recipient] = {}
 
     def take_over(self, other: Message) -> None:
@@ -157,8 +169,6 @@ class Leg:
     """One queue file. accepted: Postfix has taken the responsibility; before that nothing is recorded."""
 
     parent_id: int | None = None
-    kind: int = LegKind.FIRST.value
-    queue: int = Queue.INCOMING.value
     size = 0
     held: float | None = None
     removed: float | None = None
@@ -176,6 +186,8 @@ class Leg:
         self.queue_id = queue_id
         self.arrival = arrival  # microseconds since 1970
         self.message = message
+        self.kind: int = _FIRST
+        self.queue: int = _INCOMING
         self.deliveries: list[list[Any]] = []
 
     @property
