@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from peewee import Database, SqliteDatabase
@@ -16,6 +17,7 @@ from mailweir.postlog.changes import Changes, Row
 from mailweir.records.ingest_addresses import Addresses
 
 COPY_FROM = 50  # rows; fewer are not worth a COPY
+TOGETHER = 32  # rows of one statement in SQLite, which opens the table and its indexes anew for each
 
 
 class Writer:
@@ -80,6 +82,12 @@ class Writer:
         self._update("session", columns.SESSION_SET, ("id",), changes.changed_sessions)
 
     def _insert(self, table: str, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+        if self.is_sqlite:
+            whole = len(rows) - len(rows) % TOGETHER
+            self.execute_many(_insert_sql(table, names, TOGETHER), [
+                tuple(chain.from_iterable(rows[at : at + TOGETHER])) for at in range(0, whole, TOGETHER)
+            ])  # fmt: skip
+            rows = rows[whole:]
         if self.is_sqlite or len(rows) < COPY_FROM:
             self.execute_many(_insert_sql(table, names), rows)
             return
@@ -122,8 +130,9 @@ def _addresses(changes: Changes) -> set[str]:
 
 
 @functools.cache
-def _insert_sql(table: str, names: tuple[str, ...]) -> str:
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+def _insert_sql(table: str, names: tuple[str, ...], rows: int = 1) -> str:
+    row = f"({', '.join('?' * len(names))})"
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([row] * rows)}"
 
 
 @functools.cache
