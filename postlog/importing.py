@@ -26,7 +26,7 @@ from mailweir.postlog.stamps import Stamps
 from mailweir.postlog.track import Tracker
 from mailweir.records.ids import IMPORT_SLOT
 
-AHEAD = 3  # batches that the reader may be ahead of the writer
+AHEAD = 2  # batches that the reader may be ahead of the writer
 
 
 @dataclass

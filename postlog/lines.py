@@ -8,7 +8,7 @@ them decides how a line is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mailweir.postlog import filtered
@@ -35,6 +35,8 @@ from mailweir.postlog.events import (
 )
 from mailweir.postlog.stamps import Stamps
 from mailweir.records.words import Outcome
+
+Handler = Callable[[float, str, str, str], Event | None]  # time, process ID, service, message
 
 # A named tuple made without its keyword-friendly constructor, which would double the cost of a common line.
 _new = tuple.__new__
@@ -103,8 +105,8 @@ def read(lines: Sequence[str], stamps: Stamps, counts: Counts) -> list[Event]:
         found = writers.get(head[cut:])
         if found is None:
             found = _look_up(head[cut:], message)
-        daemon, pid, service = found
-        event = _event(daemon, time, pid, service, message)
+        handle, pid, service = found
+        event = handle(time, pid, service, message)
         if event is not None:
             if event.__class__ is NotUnderstood:
                 unknown += _keep(counts, line)
@@ -286,36 +288,21 @@ def _postscreen(time: float, pid: str, service: str, message: str) -> Event | No
     return filtered.smtpd(time, pid, service, queue_id, rest) if queue_id == "NOQUEUE" else None
 
 
-def _event(daemon: str, time: float, pid: str, service: str, message: str) -> Event | None:
-    """What a line of that daemon tells; calls by name, as they cost least where this is compiled."""
-    if daemon == "smtpd":
-        return _smtpd(time, pid, service, message)
-    if daemon == "smtp":
-        return _smtp(time, pid, service, message)
-    if daemon == "qmgr":
-        return _qmgr(time, pid, service, message)
-    if daemon == "cleanup":
-        return _cleanup(time, pid, service, message)
-    if daemon == "agent":
-        return _agent(time, pid, service, message)
-    if daemon == "bounce":
-        return _bounce(time, pid, service, message)
-    if daemon == "pickup":
-        return _pickup(time, pid, service, message)
-    if daemon == "postsuper":
-        return _postsuper(time, pid, service, message)
-    if daemon == "postscreen":
-        return _postscreen(time, pid, service, message)
+def _silent(time: float, pid: str, service: str, message: str) -> Event | None:
+    """Postfix's other programs: nothing in their lines is about one message."""
     return None
 
 
-SILENT = "silent"  # Postfix's other programs: nothing in their lines is about one message
-OTHER = "other"  # whoever is not Postfix's
-_DAEMONS: dict[str, str] = {
-    "smtp": "smtp", "lmtp": "smtp", "smtpd": "smtpd", "qmgr": "qmgr", "nqmgr": "qmgr", "oqmgr": "qmgr",
-    "cleanup": "cleanup", "local": "agent", "virtual": "agent", "pipe": "agent", "error": "agent",
-    "retry": "agent", "discard": "agent", "bounce": "bounce", "defer": "bounce", "trace": "bounce",
-    "pickup": "pickup", "postsuper": "postsuper", "postscreen": "postscreen",
+def _other(time: float, pid: str, service: str, message: str) -> Event | None:
+    """Lines that are not Postfix's."""
+    return None
+
+
+_DAEMONS: dict[str, Handler] = {
+    "smtp": _smtp, "lmtp": _smtp, "smtpd": _smtpd, "qmgr": _qmgr, "nqmgr": _qmgr, "oqmgr": _qmgr,
+    "cleanup": _cleanup, "local": _agent, "virtual": _agent, "pipe": _agent, "error": _agent, "retry": _agent,
+    "discard": _agent, "bounce": _bounce, "defer": _bounce, "trace": _bounce, "pickup": _pickup,
+    "postsuper": _postsuper, "postscreen": _postscreen,
 }  # fmt: skip
 _SILENT = (
     "anvil", "dnsblog", "flush", "master", "postalias", "postcat", "postdrop", "postfix-script",
@@ -323,19 +310,19 @@ _SILENT = (
     "scache", "sendmail", "showq", "spawn", "tlsmgr", "tlsproxy", "trivial-rewrite", "verify", "postconf",
     "local-lmtp",
 )  # fmt: skip
-_DAEMONS.update(dict.fromkeys(_SILENT, SILENT))
+_DAEMONS.update(dict.fromkeys(_SILENT, _silent))
 
-_WRITERS: dict[str, tuple[str, str, str]] = {}
+_WRITERS: dict[str, tuple[Handler, str, str]] = {}
 
 
-def _look_up(head: str, message: str) -> tuple[str, str, str]:
-    """Daemon, process ID and service for `host syslog_name/service[pid`; syslog_name may hold slashes."""
+def _look_up(head: str, message: str) -> tuple[Handler, str, str]:
+    """Handler, process ID and service for `host syslog_name/service[pid`; syslog_name may hold slashes."""
     ident, bracket, pid = head.rpartition("[")
     name = ident.partition(" ")[2]  # a space in it: the text of some other program's line
     _, slash, service = name.partition("/") if " " not in name else ("", "", "")
-    daemon = _DAEMONS.get(service.rpartition("/")[2]) if slash and bracket and message else None
-    found = (daemon or OTHER, pid, service)
-    if daemon is None:
+    handler = _DAEMONS.get(service.rpartition("/")[2]) if slash and bracket and message else None
+    found = (handler or _other, pid, service)
+    if handler is None:
         return found
     if len(_WRITERS) >= MOST_WRITERS:
         _WRITERS.clear()

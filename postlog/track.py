@@ -122,6 +122,11 @@ class Tracker:
         self._smtpd: dict[str, str] = {}  # process ID -> the queue ID it fills
         self._relays = _Relays()
         self._handlers: dict[type, Callable[[Any], None]] = {
+            Client: self._client,
+            MessageId: self._message_id,
+            Active: self._active,
+            Attempt: self._attempt,
+            Removed: self._removed,
             Pickup: self._pickup,
             Expired: self._expired,
             Notification: self._notification,
@@ -138,23 +143,15 @@ class Tracker:
 
     def feed(self, events: Iterable[Event]) -> None:
         """Take events in."""
+        handlers = self._handlers
         event: Event | None = None
         for event in events:
-            try:
-                if isinstance(event, Attempt):
-                    self._attempt(event)
-                elif isinstance(event, Active):
-                    self._active(event)
-                elif isinstance(event, MessageId):
-                    self._message_id(event)
-                elif isinstance(event, Removed):
-                    self._removed(event)
-                elif isinstance(event, Client):
-                    self._client(event)
-                elif (handler := self._handlers.get(type(event))) is not None:
+            handler = handlers.get(event.__class__)
+            if handler is not None:
+                try:
                     handler(event)
-            except NotAQueueId:
-                self.orphaned += 1
+                except NotAQueueId:
+                    self.orphaned += 1
         if event is not None:
             self.book.now = max(self.book.now, event.time)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -96,11 +95,9 @@ class Importer:
                 ) from error
             progress(arrived.progress, arrived.counts["read"] - before.read)
 
-        gc.disable()  # rows refer to nothing in circles
         try:
             importing.batches(connection, write)
         finally:
-            gc.enable()
             connection.close()
             importing.wait(process)
 
